@@ -1,0 +1,134 @@
+"""From a card to a codec that can be called, and to the identity that the cache knows it by."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, ValidationError, create_model
+
+from bench.cards import CodecCard, digest, explain
+from bench.codec import Codec
+from bench.errors import CardError, UnavailableError
+from bench.registry import load_target
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something a codec needs and the machine lacks, and the command that gets it."""
+
+    what: str
+    how: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}{'; get it with: ' + self.how if self.how else ''}"
+
+
+def make_codec(card: CodecCard) -> Codec:
+    """Return an instance of the card's adapter with the card's options.
+
+    Raises
+    ------
+    CardError : the adapter can't be loaded or is no codec, or an option is unknown or of the
+        wrong type.
+    """
+    cls = load_target(card.adapter, card.source)
+    if not (isinstance(cls, type) and issubclass(cls, Codec)):
+        raise CardError(card.source, f"{card.adapter} is no bench.Codec", "adapter")
+    return cls(**_checked_options(cls, card))
+
+
+def missing(card: CodecCard) -> Missing | None:
+    """Return the first thing that keeps the codec from running here, or None if it is ready.
+
+    Raises CardError for a card whose adapter or options are wrong.
+    """
+    how = card.requires.install
+    for binary in card.requires.binaries:
+        if shutil.which(binary) is None:
+            return Missing(f"the program {binary} is not on the PATH", how)
+    for package in card.requires.packages:
+        try:
+            importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            how = how or f"pip install {package}"
+            return Missing(f"the Python package {package} is not installed", how)
+    try:
+        make_codec(card).check_available()
+    except UnavailableError as error:
+        what, _, command = str(error).partition("; get it with: ")
+        return Missing(what, command or how)
+    return None
+
+
+def identity(card: CodecCard, device: str = "cpu") -> dict[str, Any]:
+    """Return everything that can change a byte of the codec's output.
+
+    The card's meaningful fields, the adapter's source, the versions and digests that the adapter
+    names, the kind of processor and the device. Two codecs with the same options but another
+    checkpoint, library or program never share an identity.
+    """
+    codec = make_codec(card)
+    meaning = card.meaning()
+    # Where a file lies does not change what it does; its text, below, does.
+    meaning["adapter"] = type(codec).__qualname__
+    return {
+        **meaning,
+        "source": source_digest(type(codec)),
+        "libraries": dict(sorted(codec.identity().items())),
+        "machine": platform.machine(),
+        "device": device,
+    }
+
+
+def codec_id(card: CodecCard, device: str = "cpu") -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of :func:`identity`."""
+    return digest(identity(card, device))[:16]
+
+
+def _checked_options(cls: type[Codec], card: CodecCard) -> dict[str, Any]:
+    """Check the card's options against the annotations of the constructor's arguments."""
+    signature = inspect.signature(cls.__init__)
+    hints = get_type_hints(cls.__init__, include_extras=True)
+    fields: dict[str, Any] = {}
+    for parameter in list(signature.parameters.values())[1:]:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[parameter.name] = (hints.get(parameter.name, Any), default)
+    model = create_model("Options", __config__=ConfigDict(extra="forbid"), **fields)
+    try:
+        checked = model.model_validate(card.options)
+    except ValidationError as error:
+        problem, name = explain(error)
+        raise CardError(card.source, problem, f"options.{name}") from None
+    return {name: getattr(checked, name) for name in card.options}
+
+
+@cache
+def source_digest(cls: type) -> str:
+    """Return the SHA-256 of the code that `cls` is made of.
+
+    For a class of ours, its module; for a file of the user's, that file; for an installed
+    package, every source and compiled file of it, since its helpers can change a byte too.
+    """
+    module = sys.modules[cls.__module__]
+    file = Path(module.__file__ or "")
+    top = cls.__module__.partition(".")[0]
+    package = sys.modules.get(top)
+    files = [file]
+    if top != "bench" and package is not None and getattr(package, "__path__", None):
+        root = Path(next(iter(package.__path__)))
+        files = sorted(p for p in root.rglob("*") if p.suffix in {".py", ".so", ".pyd", ".yaml"})
+    sha = sha256()
+    for path in files:
+        sha.update(path.name.encode() + b"\0" + path.read_bytes())
+    return sha.hexdigest()
