@@ -1,0 +1,67 @@
+"""The command line: `bench COMMAND`. One module per command, imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from bench import __version__
+from bench.errors import BenchError
+
+#: Command to what it does. The module `bench.cli.COMMAND` has `add_arguments(parser)` and
+#: `main(args) -> int`, the exit code.
+COMMANDS: dict[str, str] = {
+    "run": "measure codecs over a data set",
+    "codecs": "list, show and check codecs",
+    "datasets": "list, show and fetch data sets",
+    "metrics": "list and show metrics",
+    "cache": "see and prune the measurement cache",
+}
+
+EPILOG = """\
+exit codes: 0 done; 1 the answer is no (a check failed); 2 wrong use or nothing to decide on;
+3 finished, but some cells failed; 130 interrupted.
+
+The main job:  bench run --codecs all --dataset kodak
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code. Errors of ours become one line on stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(format="bench: %(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        args = _parse(arguments)
+        return int(import_module(f"bench.cli.{args.command}").main(args))
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # `bench … | head`: nobody listens any more, and Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bench",
+        description="Benchmark and evaluation suite for image compression.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"bench {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    # Only the module of the command that is called is imported: `bench --help` stays fast.
+    called = next((word for word in arguments if not word.startswith("-")), "")
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
+        if name == called:
+            import_module(f"bench.cli.{name}").add_arguments(command)
+    return parser.parse_args(arguments)
