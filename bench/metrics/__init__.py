@@ -1,8 +1,21 @@
-"""Metrics: one module each."""
+"""Metrics: one module each, and the names they go by.
+
+:func:`select_metrics` turns what a user writes into names, :func:`metric_identity` a name into
+what the cache knows its values by; :mod:`bench.metrics.measure` computes them.
+"""
 
 from __future__ import annotations
 
+from bench.metrics.select import metric_identity, select_metrics
+
+__all__ = ["BUILT_IN", "DEFAULT", "metric_identity", "select_metrics"]
+
 #: Name to ``module:Class``; loaded on first use.
 BUILT_IN: dict[str, str] = {
+    "bpp": "bench.metrics.rate:BitsPerPixel",
+    "compression-ratio": "bench.metrics.rate:CompressionRatio",
     "psnr": "bench.metrics.psnr:Psnr",
 }
+
+#: What `bench run` measures unless told otherwise, besides the rate.
+DEFAULT: tuple[str, ...] = ("psnr", "psnr-y", "ssim", "ms-ssim", "ms-ssim-db", "lpips")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -49,7 +50,16 @@ class Metric(abc.ABC):
         """
 
     def check_available(self) -> None:  # noqa: B027
-        """Raise :class:`~bench.errors.UnavailableError` where weights or a library are missing."""
+        """Raise :class:`~bench.errors.UnavailableError` where weights or a library are missing.
+
+        Cheap: nothing is loaded.
+        """
+
+    def identity(self) -> Mapping[str, str]:
+        """Return what can change a value and is not in the class: digests of weights, versions of
+        libraries. Part of the cache's key. Available before `open`.
+        """
+        return {}
 
 
 class DerivedMetric(Metric):
