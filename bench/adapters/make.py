@@ -37,13 +37,17 @@ def make_codec(card: CodecCard) -> Codec:
 
     Raises
     ------
-    CardError : the adapter can't be loaded or is no codec, or an option is unknown or of the
-        wrong type.
+    CardError : the adapter can't be loaded or is no codec, or an option is unknown, of the wrong
+        type or refused by the constructor (ValueError).
     """
     cls = load_target(card.adapter, card.source)
     if not (isinstance(cls, type) and issubclass(cls, Codec)):
         raise CardError(card.source, f"{card.adapter} is no bench.Codec", "adapter")
-    return cls(**_checked_options(cls, card))
+    options = _checked_options(cls, card)
+    try:
+        return cls(**options)
+    except ValueError as error:
+        raise CardError(card.source, str(error), "options") from None
 
 
 def missing(card: CodecCard) -> Missing | None:
