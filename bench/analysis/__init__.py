@@ -1,0 +1,1 @@
+"""From rows to answers: curves, BD-rates and their intervals. Reads results, never codecs."""
