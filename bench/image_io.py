@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
+import threading
 import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ def read(path: Path) -> Image:
     """Read a file as 8-bit RGB; see :func:`bench.image.read_image` for the rules."""
     data = _read_bytes(path)
     try:
-        with _strict_and_quiet(), _open(path, data) as image:
+        with _strict_and_quiet, _open(path, data) as image:
             _check_frames(image)
             _check_samples(image, data)
             image.load()
@@ -67,19 +67,39 @@ def _read_bytes(path: Path) -> bytes:
     return data
 
 
-@contextmanager
-def _strict_and_quiet() -> Iterator[None]:
-    """Let no truncated image pass, whatever another library has set, and no warning out."""
-    from PIL import ImageFile
+class _StrictAndQuiet:
+    """While any thread reads: no truncated image passes, whatever another library has set, and no
+    warning gets out.
 
-    lenient = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        with warnings.catch_warnings():
+    Both are states of the whole process, so the first reader sets them and the last restores them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._undo = ExitStack()
+
+    def __enter__(self) -> None:
+        from PIL import ImageFile
+
+        with self._lock:
+            self._readers += 1
+            if self._readers > 1:
+                return
+            lenient = ImageFile.LOAD_TRUNCATED_IMAGES
+            self._undo.callback(setattr, ImageFile, "LOAD_TRUNCATED_IMAGES", lenient)
+            ImageFile.LOAD_TRUNCATED_IMAGES = False
+            self._undo.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
-            yield
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = lenient
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._readers -= 1
+            if self._readers == 0:
+                self._undo.close()
+
+
+_strict_and_quiet = _StrictAndQuiet()
 
 
 def _open(path: Path, data: bytes) -> PILImage:

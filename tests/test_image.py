@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -432,6 +433,20 @@ def test_no_warning_leaks(tmp_path: Path, pixels: Pixels) -> None:
         warnings.simplefilter("error")
         read_image(path)
         read_image(odd)
+
+
+def test_threads_that_read_at_once_leave_no_trace(
+    tmp_path: Path, pixels: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = PIL.Image.fromarray(pixels).quantize(4)
+    path = _write(tmp_path / "opaque.png", image, transparency=bytes([255] * 4))
+    monkeypatch.setattr(PIL.ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(read_image, [path] * 400))
+    assert len({image.digest for image in read}) == 1
+    assert warnings.filters == before
+    assert PIL.ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 @settings(
