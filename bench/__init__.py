@@ -1,7 +1,7 @@
 """Benchmark and evaluation suite for image compression.
 
 The public face: :func:`run` measures codecs over a data set and returns a :class:`Run` with
-pandas frames; :class:`Codec`, :func:`codec`, :class:`Metric` and :class:`Image` are what a
+pandas frames; :class:`Codec`, :func:`declare_codec`, :class:`Metric` and :class:`Image` are what a
 plug-in is made of. Everything is imported on first use, so ``import bench`` costs nothing.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.api import Run as Run
     from bench.api import run as run
     from bench.codec import Codec as Codec
-    from bench.codec import codec as codec
+    from bench.codec import declare_codec as declare_codec
     from bench.errors import BenchError as BenchError
     from bench.image import Image as Image
     from bench.image import read_image as read_image
@@ -26,14 +26,14 @@ _PUBLIC = {
     "run": "bench.api",
     "Run": "bench.api",
     "Codec": "bench.codec",
-    "codec": "bench.codec",
+    "declare_codec": "bench.codec",
     "BenchError": "bench.errors",
     "Image": "bench.image",
     "read_image": "bench.image",
     "Metric": "bench.metrics.metric",
 }
 
-__all__ = ["BenchError", "Codec", "Image", "Metric", "Run", "codec", "read_image", "run"]
+__all__ = ["BenchError", "Codec", "Image", "Metric", "Run", "declare_codec", "read_image", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,11 +2,11 @@
 
 A codec is a class with :meth:`Codec.encode` and :meth:`Codec.decode`. Its constructor's keyword
 arguments are the options of its cards, checked against their annotations. A codec that lives in
-one file of its author's is declared by the :func:`codec` decorator::
+one file of its author's is declared by the :func:`declare_codec` decorator::
 
     import bench
 
-    @bench.codec("mine", ladder=[10, 30, 50, 70, 90])
+    @bench.declare_codec("mine", ladder=[10, 30, 50, 70, 90])
     class Mine(bench.Codec):
         def encode(self, image, quality): ...
         def decode(self, bitstream): ...
@@ -70,11 +70,16 @@ class Codec(abc.ABC):
         card's `requires` can't express (a library built without this format). Cheap.
         """
 
+    def fetch(self) -> None:  # noqa: B027
+        """Download what :meth:`check_available` misses and the network has, such as weights; called
+        only when the user asks for downloads. Raises :class:`~bench.errors.DownloadError`.
+        """
+
 
 CodecClass = TypeVar("CodecClass", bound=type[Codec])
 
 
-def codec(
+def declare_codec(
     name: str,
     *,
     ladder: Sequence[Quality],

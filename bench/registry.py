@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bench import paths
-from bench.cards import CodecCard, _Card, parse_card, read_card
+from bench.cards import Card, CodecCard, parse_card, read_card
 from bench.errors import BenchError, CardError, DuplicateNameError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bench.metrics.metric import Metric
 
 T = TypeVar("T")
-CardT = TypeVar("CardT", bound=_Card)
+CardT = TypeVar("CardT", bound=Card)
 log = logging.getLogger("bench")
 
 
@@ -132,14 +132,14 @@ def read_file(path: Path) -> list[CodecCard]:
         return [read_card(CodecCard, path)]
     module = load_module(path)
     declared = [
-        {**value.__bench_card__, "adapter": f"{path.resolve()}:{value.__qualname__}"}
+        {**vars(value)["__bench_card__"], "adapter": f"{path.resolve()}:{value.__qualname__}"}
         for value in vars(module).values()
         if isinstance(value, type)
         and "__bench_card__" in vars(value)
         and value.__module__ == module.__name__
     ]
     if not declared:
-        raise CardError(path, "the file declares no codec: put @bench.codec(…) over a class")
+        raise CardError(path, "the file declares no codec: put @bench.declare_codec(…) over a class")
     return [parse_card(CodecCard, values, path) for values in declared]
 
 
@@ -192,9 +192,7 @@ def _fill(registry: Registry[CardT], model: type[CardT], kind: str, mark: str = 
             registry.add(Entry(path.stem, str(path), partial(_named_card, model, path)))
     for point in importlib.metadata.entry_points(group=f"bench.{kind}"):
         origin = _origin(point)
-        registry.add(
-            Entry(point.name, origin, partial(_plugin_card, model, point, origin, mark))
-        )
+        registry.add(Entry(point.name, origin, partial(_plugin_card, model, point, origin, mark)))
 
 
 def _named_card(model: type[CardT], path: Path) -> CardT:
