@@ -50,7 +50,9 @@ def _one_of_each(values: tuple[Quality, ...]) -> tuple[Quality, ...]:
     return values
 
 
-class _Card(BaseModel):
+class Card(BaseModel):
+    """What the cards of every catalogue have in common."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     schema_: int = Field(SCHEMA, alias="schema")
@@ -66,6 +68,9 @@ class _Card(BaseModel):
     def label(self) -> str:
         """The title, or the name where there is none."""
         return self.title or self.name
+
+
+_Card = Card
 
 
 class QualityLadder(BaseModel):
@@ -125,7 +130,7 @@ class Requires(BaseModel):
     install: str = ""
 
 
-class CodecCard(_Card):
+class CodecCard(Card):
     """One codec with one set of options.
 
     `adapter` is ``module:Class`` or ``path/to/file.py:Class``; `options` are the keyword
@@ -145,7 +150,7 @@ class CodecCard(_Card):
         return {"adapter": self.adapter, "options": self.options}
 
 
-CardT = TypeVar("CardT", bound=_Card)
+CardT = TypeVar("CardT", bound=Card)
 
 
 def digest(value: Any) -> str:
