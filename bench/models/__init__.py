@@ -1,0 +1,1 @@
+"""Learned image codecs in plain PyTorch: networks, entropy models, checkpoints."""

@@ -1,0 +1,1 @@
+"""Entropy coding of quantised latents: tables, coder, exact arithmetic, container."""

@@ -1,0 +1,200 @@
+"""Coding a latent under an autoregressive context model, in wavefront order.
+
+A 5×5 mask sees two rows above and two columns to either side. So the position (i, j) depends on
+nothing that is decoded later than step j + 3i: all positions of a step are decoded at once, and a
+latent of h × w takes w + 3 (h - 1) steps instead of h w, at the same rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from bench.entropy.coder import Decoder, Encoder
+from bench.entropy.exact import ExactLinear, exact
+from bench.entropy.latents import FactorizedCoder, to_symbols
+from bench.entropy.tables import Ints
+from bench.errors import CodecError
+
+if TYPE_CHECKING:
+    from bench.models.entropy_models import EntropyBottleneck, GaussianConditional
+    from bench.models.layers import MaskedConv2d
+
+_REACH = 2  # of a 5×5 mask
+_SLOPE = 3  # the column two to the right, one row above, must be decoded a step earlier
+
+
+def wavefront(height: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield for every step the rows and columns (int64, same length) that it decodes."""
+    for step in range(width + _SLOPE * (height - 1)):
+        first = max(0, -((width - 1 - step) // _SLOPE))
+        rows = torch.arange(first, min(height - 1, step // _SLOPE) + 1)
+        yield rows, step - _SLOPE * rows
+
+
+@dataclass(frozen=True)
+class _Canvas:
+    """The latent as it is being decoded, a row per position, with a frame of zeros around it."""
+
+    values: Tensor
+    height: int
+    width: int
+
+    @classmethod
+    def empty(cls, height: int, width: int, channels: int, device: torch.device) -> _Canvas:
+        rows = (height + _REACH) * (width + 2 * _REACH)
+        values = torch.zeros(rows, channels, dtype=torch.float64, device=device)
+        return cls(values, height, width)
+
+    def positions(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Return the rows of `values` that hold the given positions."""
+        return (rows + _REACH) * (self.width + 2 * _REACH) + columns + _REACH
+
+    def taps(self) -> Tensor:
+        """Return how far the mask's 12 positions are from its centre, in rows of `values`."""
+        offsets = torch.arange(-_REACH, _REACH + 1)
+        grid = offsets[:, None] * (self.width + 2 * _REACH) + offsets
+        return grid.flatten()[: (2 * _REACH + 1) * _REACH + _REACH]
+
+    def image(self) -> Tensor:
+        """Return the latent, float32 (1, channels, height, width)."""
+        framed = self.values.reshape(self.height + _REACH, self.width + 2 * _REACH, -1)
+        inner: Tensor = framed[_REACH:, _REACH:-_REACH]
+        return inner.permute(2, 0, 1).unsqueeze(0).float()
+
+
+class ContextCoder:
+    """A latent whose means and scales come from side information z and from what is decoded.
+
+    Parameters
+    ----------
+    hyper_analysis : y to z, in float32: the decoder never runs it.
+    hyper_synthesis : z to parameters of y's size.
+    context : the masked convolution over the decoded latent.
+    entropy_parameters : 1×1 convolutions from both to scales and means.
+    """
+
+    ratio = 4
+
+    def __init__(
+        self,
+        hyper_analysis: Callable[[Tensor], Tensor],
+        hyper_synthesis: nn.Module,
+        prior: EntropyBottleneck,
+        conditional: GaussianConditional,
+        context: MaskedConv2d,
+        entropy_parameters: nn.Sequential,
+    ) -> None:
+        self.hyper_analysis = hyper_analysis
+        self.hyper_synthesis = exact(hyper_synthesis)
+        self.side = FactorizedCoder(prior)
+        self.boundaries = conditional.scale_table[:-1].double()
+        self.tables = conditional.tables()
+        if self.tables.rows != len(self.boundaries) + 1:
+            raise CodecError(
+                f"{self.tables.rows} tables can't serve {len(self.boundaries) + 1} scales"
+            )
+        self.context = _context_product(context)
+        self.latents = context.in_channels
+        self.from_side, self.from_context, self.rest = _split(
+            entropy_parameters, context.out_channels
+        )
+
+    def encode(self, y: Tensor) -> tuple[bytes, Tensor]:
+        """See :class:`bench.models.base.LatentCoder`."""
+        encoder = Encoder()
+        z_hat = self.side.put(encoder, self.hyper_analysis(y))
+        latent = y[0].permute(1, 2, 0).double()
+
+        def quantise(rows: Tensor, columns: Tensor, mean: Tensor, index: Ints) -> Tensor:
+            symbols = torch.round(latent[rows, columns] - mean)
+            encoder.put(to_symbols(symbols), index, self.tables)
+            return symbols
+
+        y_hat = self._run(z_hat, (y.shape[2], y.shape[3]), quantise)
+        return encoder.finish(), y_hat
+
+    def decode(self, payload: bytes, size: tuple[int, int]) -> Tensor:
+        """See :class:`bench.models.base.LatentCoder`."""
+        decoder = Decoder(payload)
+        z_hat = self.side.take(decoder, (size[0] // self.ratio, size[1] // self.ratio))
+
+        def read(rows: Tensor, columns: Tensor, mean: Tensor, index: Ints) -> Tensor:
+            symbols = torch.from_numpy(decoder.take(index, self.tables))
+            return symbols.to(mean.device).reshape(mean.shape)
+
+        y_hat = self._run(z_hat, size, read)
+        decoder.finish()
+        return y_hat
+
+    def _run(
+        self,
+        z_hat: Tensor,
+        size: tuple[int, int],
+        symbols_of: Callable[[Tensor, Tensor, Tensor, Ints], Tensor],
+    ) -> Tensor:
+        """Go through the wavefront; `symbols_of` quantises (encoder) or reads (decoder) a step."""
+        height, width = size
+        device = z_hat.device
+        side = self.from_side(self.hyper_synthesis(z_hat)[0].flatten(1).T)
+        canvas = _Canvas.empty(height, width, self.latents, device)
+        taps = canvas.taps().to(device)
+        for rows, columns in wavefront(height, width):
+            rows, columns = rows.to(device), columns.to(device)
+            here = canvas.positions(rows, columns)
+            seen = canvas.values[here[:, None] + taps].flatten(1)
+            hidden = side[rows * width + columns] + self.from_context(self.context(seen))
+            scale, mean = self.rest(hidden).chunk(2, dim=1)
+            index = torch.bucketize(scale.contiguous(), self.boundaries, out_int32=True)
+            symbols = symbols_of(rows, columns, mean, index.flatten().cpu().numpy())
+            canvas.values[here] = symbols + mean
+        return canvas.image()
+
+
+class _Tail(nn.Module):
+    """The entropy parameters after their first layer, on rows."""
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            _product(layer) if isinstance(layer, nn.Conv2d) else layer for layer in layers
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (rows, outputs) for float64 (rows, inputs)."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def _context_product(context: MaskedConv2d) -> ExactLinear:
+    """Return the masked convolution as a product with the 12 visible positions, tap by tap."""
+    if context.kernel_size != (2 * _REACH + 1, 2 * _REACH + 1):
+        raise CodecError(f"the context model must be a 5×5 convolution, not {context}")
+    taps = (2 * _REACH + 1) * _REACH + _REACH
+    weight = context.weight.detach().flatten(2)[:, :, :taps].transpose(1, 2).flatten(1)
+    return ExactLinear(weight, context.bias)
+
+
+def _split(layers: nn.Sequential, context: int) -> tuple[ExactLinear, ExactLinear, _Tail]:
+    """Return the first layer's share for side information and for context, and what follows.
+
+    The first share does not depend on what is decoded and is computed for all positions at once.
+    """
+    first = layers[0]
+    if not isinstance(first, nn.Conv2d) or first.kernel_size != (1, 1):
+        raise CodecError("the entropy parameters must begin with a 1×1 convolution")
+    weight = first.weight.detach()[:, :, 0, 0]
+    side = weight.shape[1] - context
+    tail = _Tail(nn.Sequential(*layers[1:]))
+    return ExactLinear(weight[:, :side], first.bias), ExactLinear(weight[:, side:], None), tail
+
+
+def _product(layer: nn.Conv2d) -> ExactLinear:
+    if layer.kernel_size != (1, 1) or layer.stride != (1, 1) or layer.groups != 1:
+        raise CodecError(f"the entropy parameters must be 1×1 convolutions, not {layer}")
+    return ExactLinear(layer.weight[:, :, 0, 0], layer.bias)
