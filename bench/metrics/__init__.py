@@ -15,6 +15,13 @@ BUILT_IN: dict[str, str] = {
     "bpp": "bench.metrics.rate:BitsPerPixel",
     "compression-ratio": "bench.metrics.rate:CompressionRatio",
     "psnr": "bench.metrics.psnr:Psnr",
+    "psnr-y": "bench.metrics.psnr:PsnrY",
+    "ssim": "bench.metrics.ssim:Ssim",
+    "ms-ssim": "bench.metrics.ms_ssim:MsSsim",
+    "ms-ssim-db": "bench.metrics.ms_ssim:MsSsimDb",
+    "lpips": "bench.metrics.lpips:Lpips",
+    "lpips-vgg": "bench.metrics.lpips:LpipsVgg",
+    "lpips-squeeze": "bench.metrics.lpips:LpipsSqueeze",
 }
 
 #: What `bench run` measures unless told otherwise, besides the rate.

@@ -51,7 +51,7 @@ class BitsPerPixel(RateMetric):
 
 
 class CompressionRatio(RateMetric):
-    """Size of the image as raw 8-bit RGB over that of the bitstream: ``3 · width · height / bytes``."""
+    """Bytes of the image as raw 8-bit RGB over those of the bitstream."""
 
     name: ClassVar[str] = "compression-ratio"
     title: ClassVar[str] = "Compression ratio"
