@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,23 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A named list of images, sorted by name."""
+    """A named list of images in natural order of their names: 2 before 10.
+
+    `folder` is where the images were found, `licence` the terms they come under.
+    """
 
     name: str
     title: str
     images: tuple[ImageFile, ...]
     reference: str = ""
+    licence: str = ""
+    folder: Path | None = None
+
+
+def natural_key(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    """Return a key that sorts "b2" before "b10"; capital letters decide only between equals."""
+    parts = re.split(r"(\d+)", name.casefold(), flags=re.ASCII)
+    key = tuple(
+        (0, int(part), "") if i % 2 else (1, 0, part) for i, part in enumerate(parts) if part
+    )
+    return key, name
