@@ -33,7 +33,7 @@ The main job:  bench run --codecs all --dataset kodak
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code. Errors of ours become one line on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    logging.basicConfig(format="bench: %(message)s", level=logging.INFO, stream=sys.stderr)
+    _show_log()
     try:
         args = _parse(arguments)
         return int(import_module(f"bench.cli.{args.command}").main(args))
@@ -47,6 +47,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         # `bench … | head`: nobody listens any more, and Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+class _Stderr(logging.Handler):
+    """Shows the log as lines on whatever stderr is at the moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"bench: {record.getMessage()}", file=sys.stderr)
+
+
+def _show_log() -> None:
+    log = logging.getLogger("bench")
+    log.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Stderr) for handler in log.handlers):
+        log.addHandler(_Stderr())
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

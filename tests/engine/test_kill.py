@@ -23,7 +23,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSI
 TIMES = ["encode_s", "decode_s"]
 
 
-def start(counting: Path, crops: Path, out: Path, **env: str) -> subprocess.Popen[bytes]:
+def start(
+    counting: Path, crops: Path, out: Path, stderr: int = subprocess.DEVNULL, **env: str
+) -> subprocess.Popen[bytes]:
     """Start `bench run` over 6 images, 3 settings of a codec that counts its encodings."""
     return subprocess.Popen(
         [
@@ -31,7 +33,7 @@ def start(counting: Path, crops: Path, out: Path, **env: str) -> subprocess.Pope
             "--dataset", str(crops), "--metrics", "psnr", "--jobs", "2", "--out", str(out),
         ],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         env=os.environ | env,
     )  # fmt: skip
 
@@ -111,7 +113,7 @@ def test_ten_kills_at_random_moments_cost_nothing_that_was_done(counting, crops,
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_cleanly_and_keeps_what_was_measured(how, counting, crops, tmp_path):
-    process = start(counting, crops, tmp_path / "run", SLEEP="0.3")
+    process = start(counting, crops, tmp_path / "run", subprocess.PIPE, SLEEP="0.3")
     deadline = time.monotonic() + 30
     while not committed() and time.monotonic() < deadline:
         time.sleep(0.05)
