@@ -61,6 +61,13 @@ class Lpips(Metric):
             self.trunk.name: self.trunk.sha256[:16],
         }
 
+    def fetch(self, source: Path | None = None) -> Path:
+        """Bring the network's weights into the user's folder, from the network or from `source`:
+        torchvision's checkpoint or a file with its features alone. Raises UnavailableError,
+        DownloadError.
+        """
+        return self.trunk.fetch(source)
+
     def open(self) -> None:
         """Load the network. Raises UnavailableError for missing or foreign weights."""
         if self._model is None:

@@ -10,12 +10,14 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bench.errors import ContractError, NotApplicableError, UsageError
-from bench.image import Image
+from bench.image import Image, read_image
 from bench.metrics.metric import DerivedMetric, Metric
 from bench.metrics.rate import RateMetric
+from bench.metrics.select import select_metrics
 from bench.registry import metrics
 
 
@@ -128,6 +130,32 @@ class Measurer:
         if metric.name not in self._prepared:
             self._prepared[metric.name] = metric.prepare(original)
         return metric.measure(original, distorted, self._prepared[metric.name])
+
+
+def compare_files(
+    original: Path, decoded: Path, spec: str | Sequence[str] | None = None
+) -> dict[str, Value]:
+    """Return how near one image file is to another by every metric that `spec` selects.
+
+    Raises
+    ------
+    ImageError : a file is no image that can be measured.
+    UsageError : the images differ in size, or no metric is selected.
+    UnknownNameError, UnavailableError : as :func:`~bench.metrics.select.select_metrics`.
+    """
+    names = select_metrics(spec)
+    if not names:
+        raise UsageError("two images have no rate; name a metric of their pixels")
+    first, second = read_image(original), read_image(decoded)
+    if first.pixels.shape != second.pixels.shape:
+        raise UsageError(
+            f"{original} is {first.width}x{first.height} and {decoded} is "
+            f"{second.width}x{second.height}: only images of one size can be compared"
+        )
+    measurer = Measurer(names)
+    measurer.open()
+    measurer.reference(first)
+    return measurer.measure(second)
 
 
 def _open(metric: Metric) -> float:

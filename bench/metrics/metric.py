@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bench.image import Image
 
 
@@ -54,6 +56,19 @@ class Metric(abc.ABC):
 
         Cheap: nothing is loaded.
         """
+
+    def fetch(self, source: Path | None = None) -> Path | None:
+        """Bring what :meth:`check_available` misses, for `bench metrics get`.
+
+        Parameters
+        ----------
+        source : a file to take it from instead of downloading.
+
+        Returns
+        -------
+        Where it is now, or None where the metric needs nothing.
+        """
+        return None
 
     def identity(self) -> Mapping[str, str]:
         """Return what can change a value and is not in the class: digests of weights, versions of

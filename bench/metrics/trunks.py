@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import paths
-from bench.errors import UnavailableError
+from bench.data.download import download
+from bench.errors import DownloadError, UnavailableError
 
 if TYPE_CHECKING:
     import torch
@@ -66,10 +67,43 @@ class Trunk:
         tensors = _read(path)
         if digest(tensors) != self.sha256:
             raise UnavailableError(
-                f"{path} does not hold the {self.name} features that LPIPS was made with; "
-                "remove it and get them anew"
+                f"{path} does not hold the weights that LPIPS was made with: the features.* of "
+                f"torchvision's {self.checkpoint} were expected"
             )
         return tensors
+
+    def fetch(self, source: Path | None = None) -> Path:
+        """Return where the verified weights are, after bringing them here if need be.
+
+        Parameters
+        ----------
+        source : a file that holds them; torchvision's checkpoint is downloaded if left out.
+
+        Raises
+        ------
+        UnavailableError : `source`, or a file already here, holds other weights.
+        DownloadError : the checkpoint can't be downloaded, or is not what torchvision published.
+        """
+        if source is not None:
+            return self.install(source)
+        if (found := self.find()) is not None:
+            self.load(found)
+            return found
+        try:
+            fetched = download(self.url, weights_dir() / self.checkpoint, label=self.checkpoint)
+        except DownloadError as error:
+            raise DownloadError(f"{error}; --from FILE takes the weights from a file") from None
+        prefix = self.checkpoint.removesuffix(".pth").rpartition("-")[2]
+        if not fetched.sha256.startswith(prefix):
+            fetched.path.unlink()
+            raise DownloadError(
+                f"{self.url}: the SHA-256 is {fetched.sha256}, it should begin with {prefix}; "
+                "what was downloaded is deleted"
+            )
+        installed = self.install(fetched.path)
+        # Nine tenths of it are the classifier, which LPIPS has no use for.
+        fetched.path.unlink()
+        return installed
 
     def install(self, source: Path) -> Path:
         """Check the weights in `source`, put them into the user's data folder, return where."""
