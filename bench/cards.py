@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
@@ -27,6 +28,26 @@ from bench.codec import Quality
 from bench.errors import CardError, SchemaError, UsageError
 
 SCHEMA = 1
+
+
+def _beside_the_card(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder", Path())
+    return Path(folder) / path.expanduser()
+
+
+#: An adapter's option that names a file: a relative path is looked up beside the card.
+CardPath = Annotated[Path, AfterValidator(_beside_the_card)]
+
+
+def _target(target: str, info: ValidationInfo) -> str:
+    where, colon, name = target.rpartition(":")
+    if not where.endswith(".py"):
+        return target
+    return f"{_beside_the_card(Path(where), info).resolve()}{colon}{name}"
+
+
+#: An adapter's option that names code: ``module:name``, or ``file.py:name`` beside the card.
+CardTarget = Annotated[str, AfterValidator(_target)]
 
 
 def plain_number(value: float) -> Quality:

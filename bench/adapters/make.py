@@ -110,7 +110,7 @@ def _checked_options(cls: type[Codec], card: CodecCard) -> dict[str, Any]:
         fields[parameter.name] = (hints.get(parameter.name, Any), default)
     model = create_model("Options", __config__=ConfigDict(extra="forbid"), **fields)
     try:
-        checked = model.model_validate(card.options)
+        checked = model.model_validate(card.options, context={"folder": Path(card.source).parent})
     except ValidationError as error:
         problem, name = explain(error)
         raise CardError(card.source, problem, f"options.{name}") from None

@@ -4,14 +4,14 @@
 
     1 byte    0xB1: "bench", container version 1
     4 bytes   model: the first bytes of the SHA-256 of its checkpoint
-    varint    setting, for models that serve several with one checkpoint; else 0
     varint    height - 1
     varint    width - 1
     4 bytes   CRC-32 of everything else, little-endian
     …         payload
 
 A varint has seven bits per byte, least significant first, and a set top bit where more follow: 13
-or 14 bytes in all for an image of usual size. All of them count.
+bytes in all for an image of usual size. All of them count. A model that serves several settings
+with one checkpoint puts what its decoder must know of them into the payload.
 """
 
 from __future__ import annotations
@@ -41,14 +41,12 @@ class Stream:
     model : the first 4 bytes of the checkpoint's SHA-256.
     height, width : of the image, 1 … 65536.
     payload : the entropy-coded latent.
-    setting : 0 … 65535; of use only for models that serve several settings.
     """
 
     model: bytes
     height: int
     width: int
     payload: bytes
-    setting: int = 0
 
 
 def pack(stream: Stream) -> bytes:
@@ -58,7 +56,7 @@ def pack(stream: Stream) -> bytes:
             f"{stream.height}×{stream.width} pixels are too many: a side has at most {MAX_SIDE}"
         )
     head = MARK + stream.model[:MODEL_BYTES]
-    head += _varint(stream.setting) + _varint(stream.height - 1) + _varint(stream.width - 1)
+    head += _varint(stream.height - 1) + _varint(stream.width - 1)
     shortest = -(-stream.height * stream.width // MAX_PIXELS_PER_BYTE)
     payload = stream.payload.ljust(shortest - len(head) - 4, b"\0")
     return head + struct.pack("<I", crc32(payload, crc32(head))) + payload
@@ -74,9 +72,7 @@ def unpack(bitstream: bytes) -> Stream:
     """
     if bitstream[:1] != MARK:
         raise BitstreamError("this is no bitstream of a learned codec: its first byte is foreign")
-    at = 1 + MODEL_BYTES
-    setting, at = _read_varint(bitstream, at)
-    height, at = _read_varint(bitstream, at)
+    height, at = _read_varint(bitstream, 1 + MODEL_BYTES)
     width, at = _read_varint(bitstream, at)
     height, width = height + 1, width + 1
     head, checksum, payload = bitstream[:at], bitstream[at : at + 4], bitstream[at + 4 :]
@@ -88,7 +84,7 @@ def unpack(bitstream: bytes) -> Stream:
         raise BitstreamError(
             f"{len(bitstream)} bytes can't hold an image of {height}×{width} pixels"
         )
-    return Stream(head[1 : 1 + MODEL_BYTES], height, width, payload, setting)
+    return Stream(head[1 : 1 + MODEL_BYTES], height, width, payload)
 
 
 def _varint(value: int) -> bytes:

@@ -68,9 +68,12 @@ class CompressionModel(nn.Module, abc.ABC):
         """Return the coder of the latent, made from the weights as they are now."""
 
     @classmethod
-    @abc.abstractmethod
     def for_state(cls, state: dict[str, Tensor]) -> Self:
-        """Return an instance of the widths that the state dictionary `state` has."""
+        """Return an instance of the widths that the state dictionary `state` has.
+
+        Where a class has one size only, this is the class without arguments.
+        """
+        return cls()
 
     def ready(self) -> Self:
         """Freeze the model for coding; pins the tables where the checkpoint brought none."""
@@ -96,8 +99,7 @@ class CompressionModel(nn.Module, abc.ABC):
         CodecError : the latent can't be coded.
         """
         with torch.inference_mode():
-            y = self.g_a(x.contiguous(memory_format=torch.channels_last))
-            return self.coder.encode(y)[0]
+            return self.coder.encode(self.analyse(x))[0]
 
     def decompress(self, payload: bytes, height: int, width: int) -> Tensor:
         """Return the image (1, 3, height, width), float32, 0 … 1, that :meth:`compress` coded.
@@ -109,6 +111,11 @@ class CompressionModel(nn.Module, abc.ABC):
         with torch.inference_mode():
             size = height // self.latent_stride, width // self.latent_stride
             return self.synthesise(self.coder.decode(payload, size))
+
+    def analyse(self, x: Tensor) -> Tensor:
+        """Return the latent of an image, not quantised."""
+        y: Tensor = self.g_a(x.contiguous(memory_format=torch.channels_last))
+        return y
 
     def synthesise(self, y_hat: Tensor) -> Tensor:
         """Return the image for a quantised latent, clamped to 0 … 1."""

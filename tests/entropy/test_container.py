@@ -19,7 +19,6 @@ STREAMS = st.builds(
     st.integers(1, 3000),
     st.integers(1, 3000),
     st.binary(max_size=300),
-    st.integers(0, 65535),
 )
 
 
@@ -28,7 +27,6 @@ def test_what_is_packed_comes_back(stream: Stream) -> None:
     back = unpack(pack(stream))
     assert back.payload.rstrip(b"\0") == stream.payload.rstrip(b"\0")
     assert (back.model, back.height, back.width) == (stream.model, stream.height, stream.width)
-    assert back.setting == stream.setting
 
 
 @given(STREAMS, st.data())
@@ -55,16 +53,16 @@ def test_any_bytes_give_a_stream_or_a_bitstream_error(data: bytes) -> None:
         return
 
 
-def test_the_header_of_a_kodak_image_has_fourteen_bytes() -> None:
-    assert len(pack(Stream(b"abcd", 512, 768, b"x" * 1000))) == 1014
+def test_the_header_of_a_kodak_image_has_thirteen_bytes() -> None:
+    assert len(pack(Stream(b"abcd", 512, 768, b"x" * 1000))) == 1013
 
 
 def test_an_image_larger_than_its_bytes_justify_is_refused_with_a_right_checksum() -> None:
     small = pack(Stream(b"abcd", 64, 64, b"x" * 10))
-    head = b"\xb1abcd\0" + b"\xff\xff\x03" * 2
+    head = b"\xb1abcd" + b"\xff\xff\x03" * 2
     payload = small[-10:]
     forged = head + struct.pack("<I", crc32(payload, crc32(head))) + payload
-    with pytest.raises(BitstreamError, match="26 bytes can't hold an image of 65536×65536 pixels"):
+    with pytest.raises(BitstreamError, match="25 bytes can't hold an image of 65536×65536 pixels"):
         unpack(forged)
 
 

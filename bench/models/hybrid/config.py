@@ -1,0 +1,182 @@
+"""Every design choice of the hybrid codec, and which combinations make sense."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+Backbone = Literal["resnet", "plain", "mobilenet", "vit"]
+Block = Literal["basic", "bottleneck"]
+Position = Literal["learned", "sinusoidal", "relative", "none"]
+Quantizer = Literal["noise", "ste", "soft", "vq"]
+
+
+@dataclass(frozen=True)
+class HybridConfig:
+    """The settings of one hybrid codec.
+
+    Parameters
+    ----------
+    start : what analysis and synthesis are before anything is learned: a lapped transform or a
+        block DCT of 16×16, each with learned branches beside it that begin at zero, or nothing.
+    backbone, block, depths, widths : of the learned branches; three stages, at 1/4, 1/8 and 1/16
+        of the image's resolution. An empty `widths` leaves the branches away.
+    downsample : between two stages, a strided convolution or average pooling before one.
+    squeeze_excite : channel attention in every block.
+    attention : windowed self-attention at 1/16, followed by a global one, or none.
+    position, heads, window : of the attention; the window in positions of the grid it works on.
+    refine : attention-based refinement of the decoder's features at 1/8.
+    cross_attention : the decoder's features look at the transmitted side information.
+    latent : `vae`, whose loss holds the rate, or `ae`: bounded latents, no rate in the loss, priors
+        fitted afterwards.
+    quantizer : what stands for rounding while training, or a residual vector quantiser.
+    channels : of the latent at 1/16.
+    hyper : channels of the side information at 1/64.
+    context : features of the entropy model's context.
+    groups : how many groups of channels are coded one after the other, later ones seeing earlier.
+    checkerboard : each group is coded in two passes, the second of which sees the first.
+    gain_points : qualities at which gain vectors are learned; linear between them.
+    rdo : weight of the rate in the encoder's rate-distortion optimised quantisation, in squared
+        steps per bit; 0 is plain rounding.
+    vq_stages, vq_codes, vq_width : of the vector quantiser: stages at most, codes per stage, and
+        channels of a code.
+    checkpointing : compute activations twice rather than keep them while training.
+
+    Raises
+    ------
+    ValueError : an unknown value, or a combination that makes no sense, with the reason.
+    """
+
+    start: Literal["lapped", "dct", "random"] = "lapped"
+    backbone: Backbone = "resnet"
+    block: Block = "basic"
+    widths: tuple[int, ...] = (32, 64, 96)
+    decoder_widths: tuple[int, ...] = (48, 80, 96)
+    depths: tuple[int, ...] = (1, 1, 1)
+    downsample: Literal["stride", "pool"] = "stride"
+    squeeze_excite: bool = True
+    attention: Literal["none", "window", "global"] = "global"
+    position: Position = "relative"
+    heads: int = 4
+    window: int = 8
+    refine: bool = True
+    cross_attention: bool = True
+    latent: Literal["vae", "ae"] = "vae"
+    quantizer: Quantizer = "ste"
+    channels: int = 448
+    hyper: int = 32
+    context: int = 64
+    groups: int = 5
+    checkerboard: bool = True
+    gain_points: int = 6
+    rdo: float = 0.13
+    vq_stages: int = 8
+    vq_codes: int = 256
+    vq_width: int = 32
+    checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(type(self)).items():
+            _check_choice(name, getattr(self, name), kind)
+            if get_origin(kind) is tuple:
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        for reason in self._faults():
+            raise ValueError(reason)
+
+    def _faults(self) -> list[str]:
+        faults = []
+        for name in ("widths", "decoder_widths"):
+            if len(getattr(self, name)) not in (0, 3) or min(getattr(self, name), default=1) < 1:
+                faults.append(f"{name}: three stages (or none) were expected")
+        if len(self.depths) != 3 or min(self.depths) < 1:
+            faults.append("depths: three numbers of blocks, one at least each, were expected")
+        if self.start == "random" and not (self.widths and self.decoder_widths):
+            faults.append("start=random without learned branches is no codec: set widths")
+        if self.block == "bottleneck" and self.backbone != "resnet":
+            faults.append(f"block=bottleneck is a residual block: {self.backbone} has none")
+        if self.squeeze_excite and self.backbone == "vit":
+            faults.append("squeeze_excite belongs to convolutional blocks: backbone=vit has none")
+        if self.position != "none" and not self._attends:
+            faults.append(f"position={self.position} needs attention: all attention is off")
+        if self._attends and any(
+            width % (4 * self.heads)
+            for widths in (self.widths, self.decoder_widths)
+            for width in (widths if self.backbone == "vit" else widths[1:])
+        ):
+            faults.append("widths of stages with attention must be multiples of 4 × heads")
+        if self.latent == "ae" and self.quantizer in ("soft", "vq"):
+            faults.append(
+                f"latent=ae is quantised after training, at a ladder of steps: "
+                f"quantizer={self.quantizer} would be learned with it"
+            )
+        if self.latent == "ae" and self.rdo:
+            faults.append("rdo weighs rate against distortion: latent=ae has no rate, set rdo=0")
+        if self.quantizer == "vq" and self.rdo:
+            faults.append("rdo is of scalar quantisers: with quantizer=vq set rdo=0")
+        if self._priorless and self.cross_attention:
+            faults.append(
+                "cross_attention looks at the hyperprior's side information, which neither "
+                "latent=ae nor quantizer=vq transmits"
+            )
+        if not 1 <= self.groups <= 8:
+            faults.append("groups: 1 … 8 were expected")
+        limit = 3 * 256
+        if not 2 ** (self.groups + 1) <= self.channels <= limit:
+            faults.append(f"channels: {2 ** (self.groups + 1)} … {limit} were expected")
+        if self.vq_width > self.channels or not 2 <= self.vq_codes <= 4096 or self.vq_stages < 4:
+            faults.append("vq: width up to channels, 2 … 4096 codes and 4 stages at least")
+        if min(self.hyper, self.context, self.heads, self.gain_points - 1, self.window) < 1:
+            faults.append("hyper, context, heads, window: 1 at least; gain_points: 2 at least")
+        if self.rdo < 0:
+            faults.append("rdo: zero or a positive weight was expected")
+        return faults
+
+    @property
+    def _attends(self) -> bool:
+        has_branches = bool(self.widths or self.decoder_widths)
+        wanted = self.attention != "none" or self.backbone == "vit"
+        decoder = bool(self.decoder_widths) and (self.refine or self.cross_attention)
+        return (has_branches and wanted) or decoder
+
+    @property
+    def _priorless(self) -> bool:
+        return self.latent == "ae" or self.quantizer == "vq"
+
+    @property
+    def hyperprior(self) -> bool:
+        """Whether side information is transmitted."""
+        return not self._priorless
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what :meth:`from_dict` takes, as JSON can hold it."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> HybridConfig:
+        """Return the configuration of a mapping. Raises ValueError for unknown names."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(
+                f"there is no setting {unknown[0]!r}; known: {', '.join(sorted(known))}"
+            )
+        return cls(**values)
+
+
+def _check_choice(name: str, value: Any, kind: Any) -> None:
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            choices = ", ".join(get_args(kind))
+            raise ValueError(f"{name}: one of {choices} was expected, got {value!r}")
+    elif kind is bool and not isinstance(value, bool):
+        raise ValueError(f"{name}: true or false was expected, got {value!r}")
+    elif kind in (int, float) and (
+        isinstance(value, bool) or not isinstance(value, int if kind is int else int | float)
+    ):
+        raise ValueError(f"{name}: a number ({kind.__name__}) was expected, got {value!r}")
+    elif get_origin(kind) is tuple and not isinstance(value, list | tuple):
+        raise ValueError(f"{name}: a list of whole numbers was expected, got {value!r}")
