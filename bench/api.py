@@ -245,6 +245,7 @@ def _describe(plan: Plan, jobs: int, timeout: float) -> dict[str, Any]:
             "name": plan.dataset.name,
             "title": plan.dataset.title,
             "reference": plan.dataset.reference,
+            "folder": str(plan.dataset.folder or ""),
             "n_images": len(plan.images),
             "sha256": sha256("".join(i.sha256 for i in plan.images).encode()).hexdigest(),
         },
@@ -258,6 +259,8 @@ def _describe(plan: Plan, jobs: int, timeout: float) -> dict[str, Any]:
                 "setting": codec.card.quality.label,
                 "reference": codec.card.reference,
                 "source": Path(codec.card.source).name,
+                "card": codec.card.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+                "card_file": codec.card.source,
                 "identity": codec.identity,
             }
             for codec in plan.codecs
