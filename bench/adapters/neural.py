@@ -56,10 +56,9 @@ class NeuralCodec(Codec):
         if bool(checkpoints) == bool(checkpoint):
             raise ValueError("either checkpoint or checkpoints was expected")
         # The model that serves every setting stands under None.
-        self._checkpoints: dict[int | None, Checkpoint] = {}
-        self._checkpoints.update(checkpoints or {})
-        if checkpoint:
-            self._checkpoints[None] = checkpoint
+        self._checkpoints: dict[int | None, Checkpoint] = {None: checkpoint} if checkpoint else {}
+        for quality, weights in (checkpoints or {}).items():
+            self._checkpoints[quality] = weights
         self._architecture = architecture
         self._arguments = dict(arguments or {})
         self._padding = {"replicate": "edge", "reflect": "symmetric"}[padding]
@@ -207,7 +206,7 @@ def _device(model: CompressionModel) -> torch.device:
 @cache
 def _code(architecture: str) -> str:
     """Return the SHA-256 of the source of the networks and of the entropy coder."""
-    files = sorted((*_PACKAGE.glob("models/*.py"), *_PACKAGE.glob("entropy/*.py")))
+    files = sorted((*_PACKAGE.glob("models/**/*.py"), *_PACKAGE.glob("entropy/*.py")))
     where, colon, _ = architecture.rpartition(":")
     if where.endswith(".py"):
         files.append(Path(where))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import struct
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
     from bench.models.base import CompressionModel
 
+#: What the readers raise on bytes that are no checkpoint.
+_UNREADABLE = (
+    AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError,
+    pickle.UnpicklingError, struct.error,
+)  # fmt: skip
 #: Where training programs put the weights in what they save.
 _INSIDE = ("state_dict", "model_state_dict", "model")
 #: Names that older versions of CompressAI gave: the published checkpoints have them.
@@ -46,7 +52,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             found: Any = load_file(path)
         else:
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except _UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CodecError(f"{path} is no checkpoint that can be read safely: {reason}") from None
     for name in _INSIDE:
