@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -64,7 +65,12 @@ class Numbered(BaseModel):
     @property
     def names(self) -> tuple[str, ...]:
         """All names, in order."""
-        return tuple(self.name.format(number) for number in range(self.first, self.last + 1))
+        return _count_up(self.name, self.first, self.last)
+
+
+@cache
+def _count_up(name: str, first: int, last: int) -> tuple[str, ...]:
+    return tuple(name.format(number) for number in range(first, last + 1))
 
 
 class DatasetCard(Card):

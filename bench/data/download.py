@@ -71,11 +71,14 @@ def download(
                 part.discard()
                 _transfer(part, size, sha256, label or target.name)
                 fetched = Fetched(part.path, part.length, part.hash.hexdigest())
-        if problem := _wrong(fetched, size, sha256):
+        problem = _wrong(fetched, size, sha256)
+        if problem:
             fetched.path.unlink()
-            raise DownloadError(f"{url}: {problem}; what was downloaded is deleted")
-        fetched.path.replace(target)
+        else:
+            fetched.path.replace(target)
         target.with_name(f"{target.name}.part.json").unlink(missing_ok=True)
+        if problem:
+            raise DownloadError(f"{url}: {problem}; what was downloaded is deleted")
     return Fetched(target, fetched.size, fetched.sha256)
 
 

@@ -68,10 +68,17 @@ def request(
         raise DownloadError(f"{part.url}: {error}") from None
     except requests.exceptions.SSLError as error:
         raise DownloadError(f"{part.url}: the server's certificate: {_reason(error)}") from None
+    except urllib3.exceptions.ProtocolError:
+        raise BrokenError(_broke_at(part)) from None
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         raise BrokenError(_reason(error)) from None
     if part.total is not None and part.length < part.total:
-        raise BrokenError(f"the connection ended at {part.length:,} of {part.total:,} bytes")
+        raise BrokenError(_broke_at(part))
+
+
+def _broke_at(part: Partial) -> str:
+    of = f" of {part.total:,}" if part.total else ""
+    return f"the connection broke at {part.length:,}{of} bytes"
 
 
 def _range(part: Partial, size: int | None, sha256: str | None) -> dict[str, str]:

@@ -67,12 +67,16 @@ def resolve(spec: str | Path | DatasetCard) -> DatasetCard | Path:
         return spec
     if isinstance(spec, str) and spec in registry.datasets():
         return registry.datasets().get(spec)
-    path = Path(spec).expanduser()
-    if path.is_dir():
-        return path
-    if path.suffix in {".yaml", ".yml"} and path.is_file():
+    path = _expanded(spec)
+    try:
+        if path.is_dir():
+            return path
+        is_file = path.is_file()
+    except OSError as error:
+        raise DatasetError(f"{spec}: can't be read: {error.strerror}") from None
+    if is_file and path.suffix in {".yaml", ".yml"}:
         return read_card(DatasetCard, path.resolve())
-    if path.is_file():
+    if is_file:
         raise UsageError(
             f"{spec} is a file; give its folder as the data set and its name as the images"
         )
@@ -83,11 +87,21 @@ def resolve(spec: str | Path | DatasetCard) -> DatasetCard | Path:
     )
 
 
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # ~somebody who has no home here
+        raise DatasetError(f"there is no folder {path}") from None
+
+
 def find(card: DatasetCard) -> Copy | None:
-    """Return the copy that ships, or else the one that was downloaded, or None."""
-    shipped = card.shipped
-    copy = find_copy(card, shipped) if shipped else None
-    return copy or find_copy(card, home_of(card.name))
+    """Return the copy that ships, or else the one that was downloaded, or None; if there is no
+    whole one, what there is.
+    """
+    roots = [card.shipped, home_of(card.name)]
+    copies = [copy for root in roots if root and (copy := find_copy(card, root))]
+    whole = [copy for copy in copies if not incomplete(card, copy)]
+    return next(iter(whole or copies), None)
 
 
 def how_to_get(card: DatasetCard) -> str:
@@ -101,7 +115,7 @@ def how_to_get(card: DatasetCard) -> str:
 
 def _from_card(card: DatasetCard, data_root: Path | None, download: bool) -> Dataset:
     if data_root is not None:
-        copy: Copy | None = find_complete(card, data_root.expanduser())
+        copy: Copy | None = find_complete(card, _expanded(data_root))
     else:
         copy = find(card)
         if download and (copy is None or incomplete(card, copy)):
@@ -141,19 +155,20 @@ def _from_folder(folder: Path) -> Dataset:
 def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
     """Yield the files below `folder`; links to folders are followed, each folder once."""
     try:
-        entries = sorted(folder.iterdir())
+        entries = sorted(
+            path
+            for path in folder.iterdir()
+            if not path.name.startswith(".") and path.name != "__MACOSX"
+        )
+        folders = {path: path.resolve() for path in entries if path.is_dir()}
+        files = [path for path in entries if path not in folders and path.is_file()]
     except OSError as error:
         raise DatasetError(f"{folder}: can't be read: {error.strerror}") from None
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
-            continue
-        if entry.is_dir():
-            real = entry.resolve()
-            if real not in seen:
-                seen.add(real)
-                yield from _walk(entry, seen)
-        elif entry.is_file():
-            yield entry
+    yield from files
+    for path, real in folders.items():
+        if real not in seen:
+            seen.add(real)
+            yield from _walk(path, seen)
 
 
 def select_images(dataset: Dataset, images: str | int) -> Dataset:

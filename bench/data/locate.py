@@ -49,10 +49,10 @@ def find_complete(card: DatasetCard, root: Path) -> Copy:
     DatasetError : no file of it is there, some are missing, or there are more than there should
         be; names the folder and the first few files.
     """
-    if not root.is_dir():
-        raise DatasetError(f"{card.name}: there is no folder {root}")
     copy = find_copy(card, root)
     if copy is None:
+        if not root.is_dir():
+            raise DatasetError(f"{card.name}: there is no folder {root}")
         below = ", ".join(str(PurePosixPath(place)) for place in (card.name, *card.layouts))
         raise DatasetError(
             f"{card.name}: {root} holds none of its {card.count:,} images ({_looked_for(card)}), "
@@ -94,9 +94,10 @@ def _places(card: DatasetCard, root: Path) -> list[Path]:
 
 def _matching(card: DatasetCard, folder: Path) -> dict[str, Path]:
     """Return the card's files in `folder`; by name, so that both layouts of a set look the same."""
-    names = None if card.names is None else frozenset(card.names)
+    files = _files(folder, card.subfolders)
+    names = None if card.names is None or not files else frozenset(card.names)
     found: dict[str, Path] = {}
-    for path in _files(folder, card.subfolders):
+    for path in files:
         if belongs(card, path.name, names):
             if path.name in found:
                 raise DatasetError(
@@ -122,15 +123,13 @@ def _files(folder: Path, subfolders: bool) -> list[Path]:
     try:
         with scandir(folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:
-        return []
-    except NotADirectoryError:
+        files = [Path(entry.path) for entry in listed if entry.is_file()]
+        folders = [Path(entry.path) for entry in listed if subfolders and entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise DatasetError(f"{folder}: can't be read: {error.strerror}") from None
-    files = [Path(entry.path) for entry in listed if entry.is_file()]
-    if subfolders:
-        for entry in listed:
-            if entry.is_dir() and not entry.name.startswith("."):
-                files.extend(_files(Path(entry.path), subfolders=False))
+    for below in folders:
+        if not below.name.startswith("."):
+            files.extend(_files(below, subfolders=False))
     return files

@@ -29,7 +29,7 @@ class Status:
         if self.state == "present":
             return f"in {self.folder}"
         what = "not here" if self.state == "absent" else "incomplete"
-        return f"{what}; get it with: {self.command}"
+        return f"{what}: {self.command}"
 
 
 def status(card: DatasetCard) -> Status:
