@@ -8,20 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from bench.analysis.bd import (
-    BD,
-    Faults,
-    Range,
-    Rows,
-    bd,
-    check_range,
-    quality_difference,
-    rate_difference,
-    rising_range,
-)
+from bench.analysis.bd import BD, bd, check_range, rising_range
 from bench.analysis.bootstrap import NO_INTERVAL, Bootstrap, Interval
 from bench.analysis.curves import Convention, Curve, ImageCurves, pool
 from bench.analysis.interpolate import Method
+from bench.analysis.rows import Faults, Range, Rows, quality_difference, rate_difference
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -42,7 +33,7 @@ class Comparison:
     image_mean : mean of the per-image BD-rates in percent, and its 95 % interval.
     n_image_bd : images that mean is over: those on which BD-rate is defined.
     n_images : images that every point of both curves is over.
-    note : what a reader must know; the reason of an NA is in `bd`.
+    notes : what a reader must know, each naming its codec; the reason of an NA is in `bd`.
     """
 
     codec: str
@@ -55,7 +46,7 @@ class Comparison:
     image_interval: Interval = NO_INTERVAL
     n_image_bd: int = 0
     n_images: int = 0
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +54,7 @@ class ImageBD:
     """BD of every image that two codecs share, each array of shape (images,).
 
     `bd_rate` in percent and `bd_quality` on the metric's scale are NaN where undefined; `fault` is
-    a :class:`~bench.analysis.bd.Fault`.
+    a :class:`~bench.analysis.rows.Fault`.
     """
 
     images: npt.NDArray[np.object_]
@@ -129,7 +120,7 @@ class Comparer:
             dataset=test.dataset or anchor.dataset,
             bd=undefined(reason) if reason else bd(anchor, test, self.method, self.within),
             n_images=test.n_images or anchor.n_images,
-            note="; ".join(note for note in dict.fromkeys([test.note, anchor.note]) if note),
+            notes=tuple(f"{c.codec}: {c.note}" for c in (test, anchor) if c.note),
         )
 
     def _measured(self, test: ImageCurves, anchor: ImageCurves) -> Comparison:
@@ -144,7 +135,7 @@ class Comparer:
         distance = bd(
             anchors.mean(self.convention), tests.mean(self.convention), self.method, self.within
         )
-        result = replace(result, bd=distance, n_images=len(mine), note=_note(test, anchor, mine))
+        result = replace(result, bd=distance, n_images=len(mine), notes=_notes(test, anchor, mine))
         window = rising_range(self.within, test.axis.lower_is_better)
         images, _ = rate_difference(
             self._anchor_rows(anchor, theirs, "images"),
@@ -231,11 +222,8 @@ def _nothing_in_common(test: ImageCurves, anchor: ImageCurves) -> str:
     )
 
 
-def _note(test: ImageCurves, anchor: ImageCurves, both: Indices) -> str:
-    if len(both) == len(test.images) == len(anchor.images):
-        notes = [test.left_out(), anchor.left_out()]
-        return "; ".join(note for note in dict.fromkeys(notes) if note)
-    notes = [f"{c.codec} {c.left_out()}" for c in (test, anchor) if c.left_out()]
-    return f"over the {len(both)} images both have at every setting" + "".join(
-        f"; {note}" for note in notes
-    )
+def _notes(test: ImageCurves, anchor: ImageCurves, both: Indices) -> tuple[str, ...]:
+    notes = [f"{c.codec}: {left_out}" for c in (test, anchor) if (left_out := c.left_out())]
+    if len(both) < max(len(test.images), len(anchor.images)):
+        notes.append(f"{test.codec} and {anchor.codec}: over the {len(both)} images of both")
+    return tuple(notes)

@@ -1,4 +1,4 @@
-"""The tables that a run leaves behind: `bd.csv`."""
+"""The tables that follow from a run's cells: `bd.csv` and the points of the curves."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from bench.analysis.bd import Range
 from bench.analysis.bootstrap import Bootstrap
 from bench.analysis.compare import Comparer, Comparison
 from bench.analysis.curves import CellIndex
 from bench.analysis.interpolate import Method
 from bench.analysis.results import Results
+from bench.analysis.rows import Range
 from bench.errors import UnknownNameError
+from bench.files import whole
+from bench.metrics.metric import column
 
 log = logging.getLogger("bench")
 
@@ -101,6 +104,46 @@ def _compare(
                 yield comparer.compare(curve)
 
 
+def point_table(results: Results, dataset: str | None = None) -> pd.DataFrame:
+    """Return the operating points of every codec: means over images at each setting.
+
+    All means of a codec are over the same images: those with all its settings, on which every
+    metric is defined. A metric that is undefined on every image is left out.
+
+    Returns
+    -------
+    points : columns `codec, setting, n_images, bpp`, one per metric under its column's name,
+        `encode_s, decode_s`; by codec in the order of the run, then by rate.
+    """
+    cells = CellIndex.of(results, dataset)
+    frame = cells.results.frame
+    everywhere = frame[frame["status"] == "ok"]
+    columns = [column(name) for name in results.metrics]
+    columns = [name for name in columns if everywhere[name].notna().any()]
+    values = frame[["bpp", *columns, "encode_s", "decode_s"]].to_numpy(np.float64, copy=True)
+    values[(frame["status"] != "ok").to_numpy()] = np.nan
+    # What the row -1 reads: a cell that was not measured.
+    values = np.vstack([values, np.full((1, values.shape[1]), np.nan)])
+    tables = []
+    for codec, rows in cells.rows.items():
+        grid = values[rows]
+        used = ~np.isnan(grid).any(axis=2)
+        settings = used.any(axis=0)
+        complete = used[:, settings].all(axis=1) & settings.any()
+        if not complete.any():
+            continue
+        means = grid[complete][:, settings].mean(axis=0)
+        table = pd.DataFrame(means, columns=["bpp", *columns, "encode_s", "decode_s"])
+        table.insert(0, "codec", codec)
+        table.insert(1, "setting", cells.settings[codec][settings])
+        table.insert(2, "n_images", int(complete.sum()))
+        tables.append(table.sort_values("bpp", kind="stable"))
+    if not tables:
+        names = ["codec", "setting", "n_images", "bpp", *columns, "encode_s", "decode_s"]
+        return pd.DataFrame(columns=names)
+    return pd.concat(tables, ignore_index=True)
+
+
 def known_metrics(results: Results) -> tuple[str, ...]:
     """Return the run's metrics whose direction is known here; others are warned about."""
     from bench.registry import metrics
@@ -126,7 +169,7 @@ def row(comparison: Comparison) -> tuple[object, ...]:
         *(bd.bd_rate, *comparison.interval),
         *(comparison.image_mean, *comparison.image_interval, comparison.n_image_bd),
         *(bd.bd_quality, *bd.range, bd.overlap, bd.n_points[1], bd.n_points[0]),
-        *(comparison.n_images, bd.reason, comparison.note),
+        *(comparison.n_images, bd.reason, "; ".join(comparison.notes)),
     )
 
 
@@ -135,7 +178,5 @@ def write_bd_csv(table: pd.DataFrame, path: str | Path) -> None:
 
     Six significant digits: more would be noise, and a rerun gives the same file.
     """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    table.to_csv(part, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8")
-    part.replace(path)
+    with whole(path) as part:
+        table.to_csv(part, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8")

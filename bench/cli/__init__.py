@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import keyword
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from bench import __version__
 from bench.errors import BenchError
 
-#: Command to what it does. The module `bench.cli.COMMAND` has `add_arguments(parser)` and
-#: `main(args) -> int`, the exit code.
+#: Command to what it does. The module `bench.cli.COMMAND` (with a `_` at the end where Python keeps
+#: the word for itself) has `add_arguments(parser)` and `main(args) -> int`, the exit code.
 COMMANDS: dict[str, str] = {
     "run": "measure codecs over a data set",
     "codecs": "list, show and check codecs",
     "datasets": "list, show and fetch data sets",
     "metrics": "list and show metrics",
+    "compare": "compare codecs and published curves by BD-rate",
+    "published": "list and show published curves",
+    "export": "write a run as tables or in other tools' formats",
+    "import": "read a curve from a results file of CompressAI",
     "cache": "see and prune the measurement cache",
 }
 
@@ -36,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _show_log()
     try:
         args = _parse(arguments)
-        return int(import_module(f"bench.cli.{args.command}").main(args))
+        return int(_module(args.command).main(args))
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code
@@ -63,6 +69,10 @@ def _show_log() -> None:
         log.addHandler(_Stderr())
 
 
+def _module(command: str) -> Any:
+    return import_module(f"bench.cli.{command}{'_' * keyword.iskeyword(command)}")
+
+
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench",
@@ -77,5 +87,5 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
         if name == called:
-            import_module(f"bench.cli.{name}").add_arguments(command)
+            _module(name).add_arguments(command)
     return parser.parse_args(arguments)

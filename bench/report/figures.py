@@ -15,6 +15,7 @@ from bench import paths
 from bench.analysis.axis import Axis
 from bench.analysis.curves import Convention, Curve, image_curves
 from bench.analysis.results import Results
+from bench.files import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,11 +125,9 @@ def save(figure: Figure | None, out_stem: str | Path, formats: Iterable[str]) ->
     written: list[Path] = []
     for kind in formats if figure is not None else ():
         path = Path(f"{out_stem}.{kind}")
-        part = path.with_name(path.name + ".part")
         assert figure is not None
-        with style():
+        with whole(path) as part, style():
             figure.savefig(part, format=kind, metadata=_METADATA[kind])
-        part.replace(path)
         written.append(path)
     return written
 
