@@ -91,9 +91,6 @@ class Card(BaseModel):
         return self.title or self.name
 
 
-_Card = Card
-
-
 class QualityLadder(BaseModel):
     """The settings of a codec."""
 
