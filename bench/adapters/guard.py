@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.errors import BitstreamError, CellError, CodecError
+from bench.errors import BitstreamError, CellError, CodecError, ImageError
 
 #: What decoders in C and Python raise on bytes that are not theirs: everything but the signs of a
 #: programming error (NameError, ImportError) and of the user (KeyboardInterrupt).
@@ -17,6 +17,7 @@ _FAULTS = (
     AttributeError,
     BufferError,
     EOFError,
+    ImageError,
     LookupError,
     MemoryError,
     OSError,
@@ -44,18 +45,20 @@ def encoding(library: str) -> Iterator[None]:
 def decoding(library: str) -> Iterator[None]:
     """Turn what `library` raises or warns about while it decodes into BitstreamError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            # A library that uses something old says nothing about the bytes.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", ResourceWarning)
+        # Recorded and not raised: some warnings come out of a callback that C calls.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             yield
     except CellError:
         raise
     except _FAULTS as error:
         raise BitstreamError(f"{library} can't decode these bytes: {_short(error)}") from error
+    for entry in caught:
+        # A library that uses something old says nothing about the bytes.
+        if not issubclass(entry.category, DeprecationWarning | ResourceWarning):
+            raise BitstreamError(f"{library} warns of these bytes: {_short(entry.message)}")
 
 
-def _short(error: BaseException) -> str:
+def _short(error: BaseException | str) -> str:
     text = " ".join(str(error).split()) or "no reason given"
     return f"{text[:200]} ({type(error).__name__})"
