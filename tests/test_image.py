@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import struct
 import subprocess
@@ -312,8 +313,31 @@ def test_deep_jxl_is_refused(tmp_path: Path, mode: str, what: str) -> None:
     assert what in _rejection(path)
 
 
-@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".tif", ".avif"])
+#: Files that libjxl 0.11 wrote (through imagecodecs 2026.3.6), as base64, and what they are.
+_JXL = {
+    "/wpD8JNQtAgAE4gCAKwAtZ8gAAAVKqOMG7yc6/nyQ4fFtI3rDG21bWEJY7O9MEhIKBTYAABDZKCSBA==": (
+        "16 bits per sample are not measured"  # RGB, which the plug-in reduces to 8 bits
+    ),
+    "AAAADEpYTCANCocKAAAAFGZ0eXBqeGwgAAAAAGp4bCAAAAAJanhsbAoAAAAdanhsY/8KQ/ADULQICAQBABwASxiL"
+    "FYIDAA==": "16 bits per sample are not measured",  # the same in a container, lossless
+    "AAAADEpYTCANCocKAAAAFGZ0eXBqeGwgAAAAAGp4bCAAAAAJanhsbAoAAAAdanhsY/8KQxgBFC0CCAQBABwASxiL"
+    "FYIDAA==": "floating-point samples are not measured",
+    "/wpDBE0AICYIBAEAHABLGIsVggMACAQFADgASxiLFYBV+n8ACCUqOAU=": "an animation",
+}
+
+
+@pytest.mark.parametrize("data", _JXL)
+def test_what_the_jxl_plugin_would_pass_silently_is_refused(tmp_path: Path, data: str) -> None:
+    path = tmp_path / "odd.jxl"
+    path.write_bytes(base64.b64decode(data))
+    assert _JXL[data] in _rejection(path)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".tif", ".avif", ".heic"])
 def test_several_frames_are_refused(tmp_path: Path, pixels: Pixels, suffix: str) -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
     first = PIL.Image.fromarray(pixels)
     second = PIL.Image.fromarray(255 - pixels)
     path = tmp_path / f"many{suffix}"
