@@ -18,7 +18,7 @@ _SHOWN = ("psnr", "ms-ssim-db", "lpips", "ssim", "psnr-y", "ms-ssim")
 
 
 def summary_table(run: Run) -> str:
-    """Return a table with the range of rate and quality that each codec covers.
+    """Return a table with the range of rate and quality that each codec covers, the best first.
 
     BD-rate is over the curve of the first metric, in percent against the anchor; times are means
     over all cells.
@@ -27,7 +27,7 @@ def summary_table(run: Run) -> str:
     bd, anchor = _bd_rates(run, metrics)
     headers = ["codec", "cells", "bpp", *metrics, "encode", "decode"]
     rows = []
-    for codec in run.info["codecs"]:
+    for codec in sorted(run.info["codecs"], key=lambda name: _rank(name, bd, anchor)):
         cells = run.results[run.results["codec"] == codec]
         means = run.summary[run.summary["codec"] == codec]
         done = int((cells["status"] == "ok").sum())
@@ -42,25 +42,28 @@ def summary_table(run: Run) -> str:
             ]
         )
         if anchor:
-            rows[-1].insert(2, bd.get(codec, ""))
+            rate = bd.get(codec)
+            shown = "" if rate is None else "NA" if math.isnan(rate) else f"{rate:+.1f} %"
+            rows[-1].insert(2, shown)
     if anchor:
         headers.insert(2, f"BD-rate vs {anchor}")
     note = "" if run.info["timing"] else "\n(times are indicative; for speed: --timing)"
     return table(headers, rows, "l" + "r" * (len(headers) - 1)) + note
 
 
-def _bd_rates(run: Run, metrics: list[str]) -> tuple[dict[str, str], str]:
-    """Return BD-rates as text by codec, and the anchor; nothing where no metric has a curve."""
-    if not metrics or not len(run.bd):
-        return {}, ""
-    rows = run.bd[run.bd["metric"] == metrics[0]]
+def _bd_rates(run: Run, metrics: list[str]) -> tuple[dict[str, float], str]:
+    """Return BD-rates in percent by codec, and the anchor; nothing where no metric has a curve."""
+    rows = run.bd[run.bd["metric"] == metrics[0]] if metrics else run.bd[:0]
     if not len(rows):
         return {}, ""
-    texts = {
-        str(codec): "NA" if math.isnan(rate) else f"{rate:+.1f} %"
-        for codec, rate in zip(rows["codec"], rows["bd_rate"].astype(float), strict=True)
-    }
-    return texts, str(rows["anchor"].iloc[0])
+    rates = rows["bd_rate"].astype(float)
+    return dict(zip(rows["codec"].astype(str), rates, strict=True)), str(rows["anchor"].iloc[0])
+
+
+def _rank(codec: str, bd: dict[str, float], anchor: str) -> float:
+    """Return the BD-rate by which codecs are sorted: the anchor at 0, NA last."""
+    rate = 0.0 if codec == anchor else bd.get(codec, math.nan)
+    return math.inf if math.isnan(rate) else rate
 
 
 def _range(values: pd.Series[float], digits: int) -> str:
