@@ -76,11 +76,11 @@ def _spread_hyperprior(model: ScaleHyperprior, y: Tensor, spread: Tensor) -> Non
         layer, raw = _last_conv(model.entropy_parameters), model.entropy_parameters(both)
     else:
         layer, raw = _last_conv(model.h_s), model.h_s(z_hat)
-    # Scales vary by a third around each channel's spread; means by a third of it.
+    # Scales vary by a third around each channel's spread; means by a tenth of it.
     gain = spread / 3 / raw[:, : len(spread)].std(dim=(0, 2, 3)).clamp(min=1e-6)
     bias = spread.clone()
     if isinstance(model, MeanScaleHyperprior):
-        mean_gain = spread / 3 / raw[:, len(spread) :].std(dim=(0, 2, 3)).clamp(min=1e-6)
+        mean_gain = spread / 10 / raw[:, len(spread) :].std(dim=(0, 2, 3)).clamp(min=1e-6)
         gain, bias = torch.cat((gain, mean_gain)), torch.cat((bias, torch.zeros_like(bias)))
     layer.weight.mul_(gain[:, None, None, None])
     layer.bias.copy_(bias)
