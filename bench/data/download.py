@@ -122,9 +122,9 @@ def _transfer(part: Partial, size: int | None, sha256: str | None, label: str) -
                 # A line that breaks every few minutes gets there all the same.
                 left = TRIES if part.length >= before + CHUNK else left - 1
                 if left <= 0:
+                    later = ". Start again later: it goes on where it was" if part.length else ""
                     raise DownloadError(
-                        f"{part.url}: {broken}; given up after {TRIES} tries. Start again later: "
-                        "the download goes on where it was"
+                        f"{part.url}: {broken}; given up after {TRIES} tries{later}"
                     ) from None
                 wait = max(broken.wait, BACKOFF * 2 ** (TRIES - left - 1))
                 log.info("%s: %s; again in %.0f s", label, broken, wait)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from bench import __version__
 from bench.data.partial import CHUNK, Partial
@@ -71,6 +73,11 @@ def request(
     except urllib3.exceptions.ProtocolError:
         raise BrokenError(_broke_at(part)) from None
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        if isinstance(_cause(error), socket.gaierror) and not part.length:
+            host = urlsplit(part.url).hostname
+            raise DownloadError(
+                f"{part.url}: no address of {host} is found; is there a network?"
+            ) from None
         raise BrokenError(_reason(error)) from None
     if part.total is not None and part.length < part.total:
         raise BrokenError(_broke_at(part))
@@ -184,13 +191,17 @@ def free_space(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _reason(error: Exception) -> str:
+def _cause(error: BaseException) -> BaseException:
     """Return the innermost cause, without the libraries' wrapping."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error
+
+
+def _reason(error: Exception) -> str:
     import urllib3
 
-    cause: BaseException = error
-    while inner := cause.__cause__ or cause.__context__:
-        cause = inner
+    cause = _cause(error)
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
         return "no answer in time"
     return " ".join(str(cause).split()) or type(cause).__name__

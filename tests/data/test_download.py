@@ -234,6 +234,16 @@ def test_a_server_that_is_not_there_is_an_error(
         download("http://127.0.0.1:9/a.zip", tmp_path / "a.zip")
 
 
+def test_a_host_without_an_address_is_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    start = time.monotonic()
+    with pytest.raises(DownloadError, match=r"no address of nowhere\.invalid is found"):
+        download("http://nowhere.invalid/a.zip", tmp_path / "a.zip")
+    assert time.monotonic() - start < 30
+
+
 def test_a_redirect_is_followed(site: Any, tmp_path: Path) -> None:
     site.add("/latest", b"", redirect="/mirror/a.zip")
     site.add("/mirror/a.zip", BODY, etag='"1"', cuts=[1_000_000])

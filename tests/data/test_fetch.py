@@ -203,7 +203,7 @@ def test_a_broken_download_is_taken_up_by_the_next_command(site: Any, crops: lis
     archive = _zip_of(crops)
     file = site.add("/d.zip", archive, etag='"1"', cuts=[500_000] + [0] * TRIES)
     card = _card({"url": f"{site.url}/d.zip"})
-    with pytest.raises(DownloadError, match="the download goes on where it was"):
+    with pytest.raises(DownloadError, match="Start again later: it goes on where it was"):
         get(card)
     file.cuts = []
     site.asked.clear()
