@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "datasets": "list, show and fetch data sets",
     "metrics": "list and show metrics",
     "compare": "compare codecs and published curves by BD-rate",
+    "report": "write runs as an HTML page and a PDF",
     "published": "list and show published curves",
     "export": "write a run as tables or in other tools' formats",
     "import": "read a curve from a results file of CompressAI",

@@ -1,0 +1,212 @@
+"""The data that the HTML report carries: what its scripts draw, as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.metrics.metric import column
+from bench.report.content import Band, MetricContent, SectionContent
+from bench.report.crops import Embedded, EmbeddedImage, EmbeddedPicture
+from bench.report.matching import evenly
+from bench.report.palette import Look
+
+#: Per-image values that are embedded at most; of more, some images are listed, evenly chosen.
+MOST_VALUES = 200_000
+
+Json = dict[str, Any]
+
+
+def payload(
+    sections: Sequence[SectionContent],
+    codecs: Sequence[str],
+    found: Sequence[Look],
+    pictures: Sequence[Embedded | None],
+) -> Json:
+    """Return everything the page's scripts need.
+
+    Parameters
+    ----------
+    codecs : all codecs of all sections; `found` is what each looks like.
+    pictures : of each section, or None.
+    """
+    return {
+        "codecs": [
+            {"name": name, "title": _title(name, sections), "setting": _setting(name, sections)}
+            | {"marker": look.marker, "open": look.open, "dashed": look.dashed}
+            for name, look in zip(codecs, found, strict=True)
+        ],
+        "sections": [
+            _section(section, embedded)
+            for section, embedded in zip(sections, pictures, strict=True)
+        ],
+    }
+
+
+def dump(value: Json) -> str:
+    """Return JSON that can stand inside a script element: no `<`, `>` or `&` is left in it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def number(value: float, digits: int = 5) -> float | str | None:
+    """Return a number with so many significant digits; None for NaN, "inf" for infinity."""
+    value = float(value)
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return float(f"{value:.{digits}g}")
+
+
+def numbers(values: Iterable[float], digits: int = 5) -> list[float | str | None]:
+    """Return :func:`number` of each value."""
+    return [number(value, digits) for value in values]
+
+
+def _section(content: SectionContent, embedded: Embedded | None) -> Json:
+    frame = content.section.results.frame
+    listed = _listed(content, embedded)
+    places = {name: i for i, name in enumerate(content.images)}
+    index = [places[name] for name in listed]
+    sizes = frame.drop_duplicates("image").set_index("image")[["width", "height"]]
+    return {
+        "title": content.title,
+        "anchor": content.anchor,
+        "codecs": list(content.codecs),
+        "nImages": len(content.images),
+        "images": listed,
+        "sizes": [numbers(size) for size in sizes.loc[listed].to_numpy(float)],
+        "first": content.first_metric,
+        "metrics": {name: _metric(metric, index) for name, metric in content.metrics.items()},
+        "cells": _cells(frame, content, listed),
+        "speeds": [
+            {"codec": s.codec, "encode": number(s.encode_s), "decode": number(s.decode_s)}
+            | {"measured": s.measured}
+            for s in content.speeds
+        ],
+        "pictures": None if embedded is None else _pictures(embedded, content),
+    }
+
+
+def _listed(content: SectionContent, embedded: Embedded | None) -> list[str]:
+    """Return the images whose own values are embedded: all, or an even choice of them."""
+    values = len(content.section.results.frame) * (len(content.metrics) + 1)
+    most = max(1, int(len(content.images) * MOST_VALUES / max(values, 1)))
+    if most >= len(content.images):
+        return list(content.images)
+    chosen = set(evenly(content.images, most))
+    chosen |= {image.image for image in embedded.images} if embedded else set()
+    return [name for name in content.images if name in chosen]
+
+
+def _metric(metric: MetricContent, index: list[int]) -> Json:
+    axis = metric.axis
+    return {
+        "title": axis.title,
+        "unit": axis.unit,
+        "scale": axis.scale,
+        "lower": axis.lower_is_better,
+        "decibels": axis.decibels,
+        "verdict": {
+            "best": metric.verdict.best,
+            "headline": metric.verdict.headline,
+            "details": list(metric.verdict.details),
+        },
+        "curves": {band.curve.codec: _curve(band) for band in metric.bands},
+        "rows": [
+            {name: number(v, 6) if isinstance(v, float) else v for name, v in vars(row).items()}
+            for row in metric.rows
+        ],
+        "imageBd": {codec: numbers(values[index], 4) for codec, values in metric.image_bd.items()},
+    }
+
+
+def _curve(band: Band) -> Json:
+    curve = band.curve
+    return {
+        "s": numbers(curve.settings),
+        "r": numbers(curve.rate),
+        "q": numbers(curve.quality),
+        "rl": numbers(band.rate_low, 4),
+        "rh": numbers(band.rate_high, 4),
+        "ql": numbers(band.quality_low, 4),
+        "qh": numbers(band.quality_high, 4),
+        "n": curve.n_images,
+        "note": curve.note,
+        "problem": band.problem,
+    }
+
+
+def _cells(frame: pd.DataFrame, content: SectionContent, listed: list[str]) -> Json:
+    """Return rates and values per codec: a row per image listed, a column per setting."""
+    some = frame[frame["image"].isin(listed) & (frame["status"] == "ok")]
+    cells: Json = {}
+    for codec, rows in some.groupby("codec", sort=False):
+        grids = {
+            name: _grid(rows, column(name) if name != "bpp" else name, listed)
+            for name in ("bpp", *content.metrics)
+        }
+        cells[str(codec)] = {
+            "s": numbers(grids["bpp"].columns.to_numpy(float)),
+            "r": [numbers(row) for row in grids.pop("bpp").to_numpy()],
+            "m": {name: [numbers(r) for r in grid.to_numpy()] for name, grid in grids.items()},
+        }
+    return cells
+
+
+def _grid(rows: pd.DataFrame, name: str, listed: list[str]) -> pd.DataFrame:
+    grid = rows.pivot(index="image", columns="quality", values=name)
+    return grid.reindex(listed)
+
+
+def _pictures(embedded: Embedded, content: SectionContent) -> Json:
+    grade, (mean, largest) = embedded.grade, embedded.error
+    frame = content.section.results.frame
+    shown = frame[frame["image"].isin([image.image for image in embedded.images])]
+    cells = shown.set_index(["codec", "quality", "image"])
+    columns = ["bytes", "bpp", *map(column, content.metrics)]
+    names = ["bytes", "bpp", *content.metrics]
+
+    def values(image: EmbeddedImage, picture: EmbeddedPicture) -> Json:
+        choice = picture.choice
+        row = cells.loc[(choice.codec, choice.quality, image.image), columns]
+        return dict(zip(names, numbers(np.asarray(row, float), 6), strict=True))
+
+    return {
+        "words": grade.words,
+        "lossless": not grade.quality,
+        "error": [number(mean, 2), number(largest, 2)],
+        "images": [
+            {
+                "image": image.image,
+                "size": [image.width, image.height],
+                "box": list(image.box),
+                "preview": image.preview,
+                "original": image.original,
+                "targets": {band: number(rate, 3) for band, rate in image.targets.items()},
+                "pictures": [
+                    {"band": p.choice.band, "codec": p.choice.codec, "setting": p.choice.quality}
+                    | {"values": values(image, p), "uri": p.uri}
+                    for p in image.pictures
+                ],
+            }
+            for image in embedded.images
+        ],
+    }
+
+
+def _title(codec: str, sections: Sequence[SectionContent]) -> str:
+    return next(s.section.codec_title(codec) for s in sections if codec in s.section.origins)
+
+
+def _setting(codec: str, sections: Sequence[SectionContent]) -> str:
+    origin = next(s.section.origins[codec] for s in sections if codec in s.section.origins)
+    return str(origin.run.codec_info(origin.codec).get("setting") or "setting")

@@ -1,0 +1,171 @@
+"""The PDF report: typeset by Typst, from data, so that no text needs escaping."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import __version__, paths
+from bench.analysis.bootstrap import CURVE_DRAWS
+from bench.report.content import BDRow, MetricContent, SectionContent
+from bench.report.prose import Prose
+from bench.report.static import StaticFigure
+from bench.report.verdict import signed
+
+#: Metrics with a table of their own, at most; the others are in bd.csv and in the HTML report.
+_MOST_TABLES = 6
+_MOST_FAILURES = 20
+
+
+def render_pdf(
+    sections: Sequence[SectionContent],
+    prose: Prose,
+    figures: Sequence[Sequence[StaticFigure]],
+    fingerprint: str,
+) -> bytes:
+    """Return the report as a PDF.
+
+    Parameters
+    ----------
+    figures : of each section, its curves over each metric.
+    fingerprint : of what the report is made from; kept among the document's keywords.
+    """
+    import typst
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for i, drawn in enumerate(figures):
+            for figure in drawn:
+                (folder / f"figure-{i}-{figure.metric}.svg").write_text(figure.svg, "utf-8")
+        described = [
+            _section(section, i, [figure.metric for figure in drawn])
+            for i, (section, drawn) in enumerate(zip(sections, figures, strict=True))
+        ]
+        data = {
+            "title": prose.title,
+            "subtitle": prose.subtitle,
+            "version": __version__,
+            "keyword": f"bench-report {fingerprint}",
+            "draws": f"{CURVE_DRAWS:,}",
+            "problems": prose.problems,
+            "remarks": prose.remarks,
+            "sections": described,
+            "speed_note": prose.speed_note,
+            "failures": [vars(failure) for failure in prose.failures[:_MOST_FAILURES]],
+            "failures_left_out": max(0, len(prose.failures) - _MOST_FAILURES),
+            "runs": [_run(run) for run in prose.runs],
+        }
+        (folder / "data.json").write_text(json.dumps(data, ensure_ascii=False), "utf-8")
+        template = (paths.catalogue("reports") / "report.typ").read_bytes()
+        (folder / "report.typ").write_bytes(template)
+        # No system fonts: the same page on every machine, with the fonts that Typst brings.
+        made: bytes = typst.compile(
+            str(folder / "report.typ"), root=str(folder), ignore_system_fonts=True
+        )
+    return made
+
+
+def _section(section: SectionContent, index: int, drawn: Sequence[str]) -> dict[str, Any]:
+    shown = _shown(section)
+    codecs = section.codecs
+    return {
+        "title": section.title,
+        "anchor": section.anchor,
+        "images": len(section.images),
+        "metrics": [
+            _metric(section, name, f"figure-{index}-{name}.svg" if name in drawn else None)
+            for name in shown
+        ],
+        "left_out": [name for name in section.metrics if name not in shown],
+        "codecs": [
+            {"name": codec, "title": section.section.codec_title(codec)} for codec in codecs
+        ],
+        "speeds": [
+            {
+                "codec": speed.codec,
+                "encode": _seconds(speed.encode_s),
+                "decode": _seconds(speed.decode_s),
+                "bd": _percent(_row(section, speed.codec).bd_rate),
+            }
+            for speed in section.speeds
+        ]
+        if section.metrics
+        else [],
+        "speed_metric": section.metrics[section.first_metric].axis.title if section.metrics else "",
+    }
+
+
+def _shown(section: SectionContent) -> list[str]:
+    """Return the metrics with a table: not the decibels of one that is compared in decibels."""
+    names = section.metrics
+    doubled = {f"{name}-db" for name in names if names[name].axis.decibels}
+    return [name for name in names if name not in doubled][:_MOST_TABLES]
+
+
+def _row(section: SectionContent, codec: str) -> BDRow:
+    rows = section.metrics[section.first_metric].rows
+    return next(row for row in rows if row.codec == codec)
+
+
+def _metric(section: SectionContent, name: str, figure: str | None) -> dict[str, Any]:
+    metric: MetricContent = section.metrics[name]
+    digits = 2 if metric.axis.decibels or metric.axis.unit == "dB" else 4
+    return {
+        "name": name,
+        "title": metric.axis.title,
+        "scale": metric.axis.scale,
+        "lower": metric.axis.lower_is_better,
+        "headline": metric.verdict.headline,
+        "details": " ".join(metric.verdict.details),
+        "figure": figure,
+        "rows": [
+            {
+                "codec": row.codec,
+                "anchor": row.codec == section.anchor,
+                "bd": _percent(row.bd_rate),
+                "interval": _interval(row.ci_low, row.ci_high),
+                "mean": _percent(row.image_mean),
+                "mean_interval": _interval(row.image_ci_low, row.image_ci_high),
+                "quality": _number(row.bd_quality, digits, sign=True),
+                "range": "" if math.isnan(row.range_low) else
+                f"{_number(row.range_low, digits)} … {_number(row.range_high, digits)}",
+                "overlap": "" if math.isnan(row.overlap) else f"{100 * row.overlap:.0f}\u202f%",
+                "images": str(row.n_images),
+                "note": "; ".join(text for text in (row.reason, row.note) if text),
+            }
+            for row in metric.rows
+        ],
+    }  # fmt: skip
+
+
+def _run(run: Any) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "command": run.command,
+        "facts": [list(fact) for fact in run.facts],
+        "codecs": [vars(codec) for codec in run.codecs],
+    }
+
+
+def _percent(value: float) -> str:
+    return "NA" if math.isnan(value) else signed(value)
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f"{signed(low)} … {signed(high)}"
+
+
+def _number(value: float, digits: int, *, sign: bool = False) -> str:
+    if math.isnan(value):
+        return "NA"
+    return (f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}").replace("-", "−")
+
+
+def _seconds(value: float) -> str:
+    if math.isnan(value):
+        return "NA"
+    return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.1f} ms"

@@ -1,0 +1,111 @@
+// Who needs how many bits: the ranking on the first screen, and the table with every number.
+
+function rankingRows() {
+  if (state.image < 0) return metric().rows;
+  const anchor = section().anchor;
+  const rows = section().codecs.map((codec) => {
+    if (codec === anchor) return { codec, bd_rate: 0 };
+    const value = (metric().imageBd[codec] || [])[state.image];
+    return { codec, bd_rate: isNumber(value) ? value : null, reason: "undefined on this image" };
+  });
+  const rank = (row) => (isNumber(row.bd_rate) ? row.bd_rate : Infinity);
+  return rows.sort((a, b) => rank(a) - rank(b));
+}
+
+function drawRanking() {
+  const rows = rankingRows();
+  const anchor = section().anchor;
+  const ends = rows.flatMap((r) => [r.bd_rate, r.ci_low, r.ci_high]).filter(isNumber);
+  const [low, high] = extent([0, ...ends], 0.06);
+  const place = (value) => (100 * (value - low)) / (high - low) + "%";
+  byId("ranking").replaceChildren(...rows.map((row) => {
+    const track = el("span", { class: "track", "aria-hidden": "true" }, el("span", { class: "zero", style: { left: place(0) } }));
+    if (isNumber(row.ci_low) && isNumber(row.ci_high)) {
+      track.append(el("span", { class: "whisker", style: { left: place(row.ci_low), right: `calc(100% - ${place(row.ci_high)})` } }));
+    }
+    if (isNumber(row.bd_rate)) {
+      track.append(el("span", { class: row.codec === anchor ? "dot anchor" : "dot", style: { left: place(row.bd_rate) } }));
+    }
+    const interval = isNumber(row.ci_low) ? `${percent(row.ci_low)} to ${percent(row.ci_high)}` : "";
+    const value = row.codec === anchor ? "anchor" : percent(row.bd_rate);
+    return el("li", { class: "c" + look(row.codec).index, title: isNumber(row.bd_rate) ? look(row.codec).title : row.reason },
+      el("span", { class: "who" }, swatch(row.codec), el("span", { text: row.codec })),
+      track,
+      el("span", { class: "value" }, el("b", { text: value }), el("small", { text: isNumber(row.bd_rate) ? interval : row.reason || "" })));
+  }));
+  byId("ranking-caption").textContent =
+    `BD-rate against ${anchor} by ${metric().title}` +
+    (state.image < 0 ? ": bars are 95 % intervals over images. Left is better." : `, on ${section().images[state.image]} alone. Left is better.`);
+}
+
+function drawVerdict() {
+  const { headline, details, best } = metric().verdict;
+  const place = headline.indexOf(best);
+  const parts = best && place === 0
+    ? [el("mark", { class: "c" + look(best).index, text: best }), headline.slice(best.length)]
+    : [headline];
+  byId("headline").replaceChildren(...parts);
+  byId("sure").replaceChildren(...details.map((text) => el("li", { text })));
+}
+
+// A table whose columns sort. Columns: {title, value(row), cell(row), text, hint}.
+function sortableTable(host, caption, columns, rows, order) {
+  const sorted = [...rows];
+  if (order.column !== null) {
+    const { value } = columns[order.column];
+    const key = (row) => value(row);
+    sorted.sort((a, b) => {
+      const [u, v] = [key(a), key(b)];
+      const [mu, mv] = [u === null || u === undefined, v === null || v === undefined];
+      if (mu || mv) return mu - mv; // what is not there comes last, whichever way
+      const sign = typeof u === "string" ? u.localeCompare(v, undefined, { numeric: true }) : u - v;
+      return order.down ? -sign : sign;
+    });
+  }
+  const heads = columns.map((column, k) => el("th", {
+    scope: "col", class: column.text ? "text" : null,
+    "aria-sort": order.column === k ? (order.down ? "descending" : "ascending") : null,
+  }, el("button", {
+    type: "button", title: column.hint,
+    onclick: () => {
+      order.down = order.column === k ? !order.down : false;
+      order.column = k;
+      sortableTable(host, caption, columns, rows, order);
+      host.querySelectorAll("th button")[k].focus();
+    },
+  }, column.title)));
+  const body = sorted.map((row) => el("tr", {}, columns.map((column, k) =>
+    el(k ? "td" : "th", { scope: k ? null : "row", class: column.text ? "text" : null }, column.cell(row)))));
+  host.replaceChildren(el("table", {},
+    el("caption", { class: "hidden-visually", text: caption }),
+    el("thead", {}, el("tr", {}, heads)), el("tbody", {}, body)));
+}
+
+const bdOrder = { column: null, down: false };
+
+function drawBdTable() {
+  const described = metric();
+  const anchor = section().anchor;
+  const unit = described.decibels ? "dB" : described.unit;
+  const digits = unit === "dB" ? 2 : 4;
+  const interval = (low, high) => (isNumber(low) ? `${percent(low)} … ${percent(high)}` : "");
+  const codecCell = (row) => [
+    el("span", { class: "who c" + look(row.codec).index }, swatch(row.codec), row.codec + (row.codec === anchor ? " (anchor)" : "")),
+    row.reason || row.note ? el("small", { class: "reason", text: [row.reason && "NA: " + row.reason, row.note].filter(Boolean).join("; ") }) : null,
+  ].filter(Boolean);
+  const signed = (value) => (isNumber(value) ? (value > 0 ? "+" : "") + fixed(value, digits) : "NA");
+  const columns = [
+    { title: "Codec", text: true, value: (r) => r.codec, cell: codecCell },
+    { title: "BD-rate", hint: "more (+) or fewer (−) bits at equal quality, over the curve of means", value: (r) => r.bd_rate, cell: (r) => el("b", { text: percent(r.bd_rate) }) },
+    { title: "95 % interval", hint: "of BD-rate, by resampling images", value: (r) => r.ci_low, cell: (r) => interval(r.ci_low, r.ci_high) },
+    { title: "Mean of images", hint: "mean of the BD-rates of single images", value: (r) => (r.codec === anchor ? 0 : r.image_mean), cell: (r) => (r.codec === anchor ? "" : `${percent(r.image_mean)} (n = ${r.image_n})`) },
+    { title: "95 % interval", hint: "of the mean of images", value: (r) => r.image_ci_low, cell: (r) => interval(r.image_ci_low, r.image_ci_high) },
+    { title: `BD-quality${unit ? " in " + unit : ""}`, hint: "difference of quality at equal rate" + (described.lower ? "; lower is better" : ""), value: (r) => r.bd_quality, cell: (r) => (r.codec === anchor ? "" : signed(r.bd_quality)) },
+    { title: "Over the range", hint: described.scale, value: (r) => r.range_low, cell: (r) => (isNumber(r.range_low) ? `${fixed(r.range_low, digits)} … ${fixed(r.range_high, digits)}` : "") },
+    { title: "Overlap", hint: "what both curves share of the quality that they cover together", value: (r) => r.overlap, cell: (r) => (isNumber(r.overlap) ? fixed(100 * r.overlap, 0) + "\u202f%" : "") },
+    { title: "Images", value: (r) => r.n_images, cell: (r) => String(r.n_images) },
+  ];
+  sortableTable(byId("bd-table"), `BD-rates against ${anchor} by ${described.title}`, columns, described.rows, bdOrder);
+  byId("bd-caption").textContent =
+    `Against ${anchor} by ${described.title}, over the whole data set. The range is stated in: ${described.scale}.`;
+}
