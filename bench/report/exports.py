@@ -220,7 +220,7 @@ def _codec_compare(results: Results, folder: Path) -> Iterator[Path]:
 def _batch(
     results: Results, codec: str, dataset: str, cells: pd.DataFrame, metrics: dict[str, str]
 ) -> dict[str, Any]:
-    identity = cells_identity(results, codec)
+    identity = _identity(results, codec)
     constants = {
         "name": ("Name of this batch", f"{_title(results, codec)} on {dataset}"),
         "codec": ("Name of the codec", codec),
@@ -242,7 +242,7 @@ def _batch(
     }
 
 
-def cells_identity(results: Results, codec: str) -> str:
+def _identity(results: Results, codec: str) -> str:
     """Return the identity that a codec was measured under."""
     frame = results.frame
     return str(frame.loc[frame["codec"] == codec, "codec_id"].iloc[0])
