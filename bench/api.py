@@ -113,6 +113,7 @@ def run(
     device: str = "cpu",
     data_root: str | Path | None = None,
     download: bool = False,
+    report: Sequence[str] = (),
     quiet: bool = True,
 ) -> Run:
     """Measure codecs over a data set; return the run.
@@ -136,6 +137,7 @@ def run(
     device : "cpu", or a torch device for codecs that can use one.
     data_root : where a copy of the data set lies already.
     download : whether data sets and checkpoints may be fetched.
+    report : reports to write into the folder: "html", "pdf".
     quiet : no progress, no failure lines.
 
     Raises
@@ -155,8 +157,8 @@ def run(
         path = Path(out) if out is not None else default_folder(plan)
         with RunFolder(path).opened(plan) as folder:
             if cache and not plan.timing:
-                return _run(plan, folder, store, jobs, timeout, quiet=quiet)
-            return _run_aside(plan, folder, jobs, timeout, quiet=quiet)
+                return _run(plan, folder, store, jobs, timeout, report, quiet=quiet)
+            return _run_aside(plan, folder, jobs, timeout, report, quiet=quiet)
 
 
 def plan_run(request: Request) -> tuple[Plan, int]:
@@ -196,17 +198,32 @@ def default_folder(plan: Plan) -> Path:
     return Path("runs") / f"{plan.dataset.name}-{plan.digest[:8]}"
 
 
-def _run_aside(plan: Plan, folder: RunFolder, jobs: int, timeout: float, *, quiet: bool) -> Run:
+def _run_aside(
+    plan: Plan,
+    folder: RunFolder,
+    jobs: int,
+    timeout: float,
+    report: Sequence[str],
+    *,
+    quiet: bool,
+) -> Run:
     """Run with a store of its own inside the run's folder, so that a stopped run can go on."""
     aside = folder.path / ".store"
     with closing(Store(aside)) as store:
-        finished = _run(plan, folder, store, jobs, timeout, quiet=quiet)
+        finished = _run(plan, folder, store, jobs, timeout, report, quiet=quiet)
     shutil.rmtree(aside, ignore_errors=True)
     return finished
 
 
 def _run(
-    plan: Plan, folder: RunFolder, store: Store, jobs: int, timeout: float, *, quiet: bool
+    plan: Plan,
+    folder: RunFolder,
+    store: Store,
+    jobs: int,
+    timeout: float,
+    report: Sequence[str],
+    *,
+    quiet: bool,
 ) -> Run:
     begin = time.monotonic()
     before = folder.info() or {}
@@ -231,6 +248,11 @@ def _run(
         finished = _write_tables(plan, folder, execution, info)
     if before.get("results_sha256") != info["results_sha256"] or not finished.complete():
         finished.write_derived()
+    if report:
+        from bench.report.build import write_report
+
+        cards = {codec.card.name: codec.card for codec in plan.codecs}
+        write_report([folder.path], report, cards=cards, reuse=True)
     store.prune(max_bytes=blob_limit())
     return finished
 
@@ -258,6 +280,7 @@ def _describe(plan: Plan, jobs: int, timeout: float) -> dict[str, Any]:
                 "better": codec.card.quality.better,
                 "setting": codec.card.quality.label,
                 "reference": codec.card.reference,
+                "bytes_depend_on_processor": codec.card.bytes_depend_on_processor,
                 "source": Path(codec.card.source).name,
                 "card": codec.card.model_dump(mode="json", by_alias=True, exclude_defaults=True),
                 "card_file": codec.card.source,

@@ -11,6 +11,9 @@ from bench.api import TIMEOUT, Run, check_jobs, make_request, plan_run, run
 from bench.engine.plan import Plan, Qualities
 from bench.errors import UsageError
 
+#: What `--report` stands for.
+REPORTS = {"none": (), "html": ("html",), "pdf": ("pdf",), "all": ("html", "pdf")}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `bench run`."""
@@ -38,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", default="cpu", help="cpu, or a torch device such as cuda:0 [cpu]")
     add("--data-root", metavar="DIR", help="where a copy of the data set lies already")
     add("--download", action="store_true", help="fetch data sets and checkpoints that are missing")
+    add("--report", choices=REPORTS, default="all", help="what to write beside the tables [all]")
     add("--quiet", action="store_true", help="no progress, no table")
 
 
@@ -63,7 +67,7 @@ def main(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)  # what CI and batch systems send: end cleanly
     finished = run(
         args.codecs, args.dataset, **what, jobs=args.jobs, out=args.out, cache=not args.no_cache,
-        timeout=args.timeout, quiet=args.quiet,
+        timeout=args.timeout, report=REPORTS[args.report], quiet=args.quiet,
     )  # fmt: skip
     if not args.quiet:
         _print_run(finished)

@@ -98,7 +98,10 @@ def test_a_run_prints_a_table_and_its_folder_and_ends_with_0(capsys, tmp_path, m
     assert "BD-rate vs jpeg" in out
     folder = Path(out.strip().splitlines()[-1])
     names = {path.name for path in folder.iterdir()} - {".lock"}
-    assert names >= {"results.csv", "summary.csv", "bd.csv", "run.json", "curves.svg", "curves.png"}
+    assert names == {
+        *("results.csv", "summary.csv", "bd.csv", "run.json", "curves.svg", "curves.png"),
+        *("report.html", "report.pdf"),
+    }
 
 
 def test_a_run_with_failed_cells_ends_with_3(capsys, tmp_path):
@@ -108,7 +111,7 @@ def test_a_run_with_failed_cells_ends_with_3(capsys, tmp_path):
     card.write_text(
         f"name: breaks\nadapter: {planted}:Raises\nquality: {{ladder: [2, 4, 6]}}\n", "utf-8"
     )
-    arguments = ["--codecs", str(card), "--images", "1", "--metrics", "psnr"]
+    arguments = ["--codecs", str(card), "--images", "1", "--metrics", "psnr", "--report", "none"]
     assert main(["run", *arguments, "--out", str(tmp_path / "run")]) == 3
     out, err = capsys.readouterr()
     assert "1 failed" in out

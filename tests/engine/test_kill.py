@@ -31,6 +31,7 @@ def start(
         [
             sys.executable, "-m", "bench", "run", "--codecs", str(counting),
             "--dataset", str(crops), "--metrics", "psnr", "--jobs", "2", "--out", str(out),
+            "--report", "none",
         ],
         stdout=subprocess.DEVNULL,
         stderr=stderr,
