@@ -148,6 +148,10 @@ class Requires(BaseModel):
     install: str = ""
 
 
+#: What a variant does to its base. The order is that of tables.
+Change = Literal["removed", "added", "replaced"]
+
+
 class CodecCard(Card):
     """One codec with one set of options.
 
@@ -162,6 +166,9 @@ class CodecCard(Card):
     requires: Requires = Requires()
     #: Seconds that one cell may take, in place of the run's limit (slow reference encoders).
     timeout: Annotated[float, Field(gt=0)] | None = None
+    #: Whether another processor may give other bytes (floating point, vector code that rounds
+    #: otherwise). A gate compares bytes across machines only where a card says that none does.
+    bytes_depend_on_processor: bool = True
 
     def meaning(self) -> dict[str, Any]:
         """Return the fields that can change a byte: part of the codec's identity."""

@@ -13,6 +13,8 @@
     │   └── DownloadError         a transfer that failed or brought the wrong bytes
     ├── RunError                  a run folder that cannot be used
     ├── SchemaError               a file written by another version of bench
+    ├── BaselineError             a baseline that is cut, edited by hand or no baseline
+    ├── RuleError                 a rule of a gate that can't be understood
     └── CellError                 one cell failed: becomes a record, never a crash
         ├── CodecError            the codec raised, exited with an error or printed rubbish
         │   └── BitstreamError    a bitstream that is cut, foreign or damaged
@@ -105,6 +107,20 @@ class RunError(BenchError):
 
 class SchemaError(BenchError):
     """A file carries a schema version that this version of bench does not read."""
+
+
+class BaselineError(BenchError):
+    """A baseline is cut, was edited by hand or is none: names the file, the field and what to do."""
+
+    def __init__(self, source: str | Path, problem: str, field: str = "") -> None:
+        super().__init__(f"{source}: {field + ': ' if field else ''}{problem}")
+
+
+class RuleError(BenchError):
+    """A rule of a gate can't be understood: names where it stands, the field and the fault."""
+
+    def __init__(self, source: str | Path, problem: str, field: str = "") -> None:
+        super().__init__(f"{source}: {field + ': ' if field else ''}{problem}")
 
 
 class CellError(BenchError):
