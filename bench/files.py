@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.errors import UsageError
@@ -27,7 +27,8 @@ def whole(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise UsageError(f"can't write {path}: {error.strerror or error}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def write_whole(path: str | Path, text: str) -> None:

@@ -111,7 +111,8 @@ def find(name: str) -> Published:
     UnknownNameError : there is none; suggests near ones.
     UsageError : several sources have a curve of that name, and none of them is CompressAI.
     """
-    wanted, _, source = name.removeprefix(PREFIX).lower().partition("@")
+    name = name.removeprefix(PREFIX)
+    wanted, _, source = name.lower().partition("@")
     found = [
         curve
         for curve in published()

@@ -102,7 +102,8 @@ class Rows:
             rows, curves = self._fit(method, along_rate, int(count))
             wanted = value[rows]
             inside = (wanted >= low[rows]) & (wanted <= high[rows])
-            found[rows] = np.where(inside, curves(wanted), np.nan)
+            nearest = np.clip(wanted, low[rows], high[rows])
+            found[rows] = np.where(inside, curves(nearest), np.nan)
         return found
 
     def _fit(

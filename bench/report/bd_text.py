@@ -94,7 +94,7 @@ def _cells(c: Comparison, digits: int) -> list[str]:
 
 
 def _explanations(comparisons: Sequence[Comparison], axis: Axis, width: int) -> list[str]:
-    lines = [f"NA  {c.codec}: {c.bd.reason}" for c in comparisons if c.bd.reason]
+    lines = [f"NA  {_about(c, c.bd.reason)}" for c in comparisons if c.bd.reason]
     lines += [
         f"NA  {c.codec}, BD-quality: {c.bd.quality_reason}"
         for c in comparisons
@@ -109,6 +109,11 @@ def _explanations(comparisons: Sequence[Comparison], axis: Axis, width: int) -> 
         return []
     wrapped = [textwrap.fill(line, width, subsequent_indent="    ") for line in lines]
     return ["", *wrapped]
+
+
+def _about(c: Comparison, reason: str) -> str:
+    """Return a reason that names its codec, once."""
+    return reason if reason.startswith(f"{c.codec}: ") else f"{c.codec}: {reason}"
 
 
 def _percent(value: float) -> str:

@@ -1,0 +1,92 @@
+"""The commands that compare, list, export and import, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+
+
+def test_compare_prints_the_published_figures_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["jpeg", "bpg", "bmshj2018-hyperprior", "cheng2020-anchor"]
+    sources = [f"published:{name}" for name in names]
+    assert main(["compare", *sources, "--anchor", "published:vtm", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [round(row["bd_rate"], 1) for row in rows] == [208.5, 22.0, 30.5, 3.7]
+    assert {row["anchor"] for row in rows} == {"published:vtm"}
+    assert {row["ci_low"] for row in rows} == {None}
+
+
+def test_compare_takes_a_range_and_a_method(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compare", "published:jpeg", "--anchor", "published:bpg", "--range", "28,34"]
+    assert main([*words, "--method", "akima", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert round(row["bd_rate"]) == 151
+    assert row["range"] == [28, 34]
+
+
+def test_compare_prints_a_table_of_a_run(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", str(run_folder), "--metric", "ssim"]) == 0
+    output = capsys.readouterr().out
+    assert output.startswith("SSIM (RGB) against jpeg, crops\n")
+    assert "webp" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["published:jpeg", "--range", "40"], "--range: LO,HI was expected"),
+        (["published:jpeg", "--metric", "psmr"], "no metric is called 'psmr'; did you mean psnr"),
+        (["published:vtn"], "did you mean vtm"),
+        (["nowhere"], "there is no"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", *words, "--anchor", "published:vtm"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_published_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["published"]) == 0
+    listed = capsys.readouterr().out
+    assert {"vtm", "elic2022", "jpeg@tfc"} <= {line.split(" ")[0] for line in listed.splitlines()}
+    assert "@8bit" in listed
+    assert "bmshj2018-factorized-ms-ssim@8bit" not in listed
+    assert main(["published", "--json"]) == 0
+    curves = json.loads(capsys.readouterr().out)
+    assert {"name", "source", "licence", "metrics", "reference"} <= set(curves[0])
+    assert main(["published", "show", "vtm"]) == 0
+    shown = capsys.readouterr().out
+    assert "truncation" in shown
+    assert "0.048245" in shown
+    assert main(["published", "show", "vtm", "--json"]) == 0
+    points = json.loads(capsys.readouterr().out)["points"]
+    assert points[0]["bpp"] == pytest.approx(0.04824490017361111, abs=1e-14)
+
+
+def test_what_is_exported_can_be_imported_and_compared(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(run_folder), "--to", "compressai"]) == 0
+    files = capsys.readouterr().out.split()
+    assert files == [
+        str(run_folder / "exports" / "compressai" / f"{n}.json") for n in ("jpeg", "webp")
+    ]
+    assert main(["import", files[1], "--name", "theirs"]) == 0
+    assert "imported:theirs: 6 points" in capsys.readouterr().out
+    assert main(["import"]) == 0
+    assert "imported:theirs" in capsys.readouterr().out
+    assert main(["compare", str(run_folder), "imported:theirs", "--json"]) == 0
+    webp, theirs = json.loads(capsys.readouterr().out)
+    assert theirs["codec"] == "imported:theirs"
+    assert theirs["bd_rate"] == pytest.approx(webp["bd_rate"])
+    assert main(["import", *files, "--name", "one"]) == 2
