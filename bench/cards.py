@@ -148,6 +148,12 @@ class Requires(BaseModel):
     install: str = ""
 
 
+def _one_line(text: str) -> str:
+    if not text.strip() or "\n" in text:
+        raise ValueError("one line of text was expected")
+    return text.strip()
+
+
 #: What a variant does to its base. The order is that of tables.
 Change = Literal["removed", "added", "replaced"]
 
@@ -169,6 +175,23 @@ class CodecCard(Card):
     #: Whether another processor may give other bytes (floating point, vector code that rounds
     #: otherwise). A gate compares bytes across machines only where a card says that none does.
     bytes_depend_on_processor: bool = True
+    #: Of a variant for `bench ablate`: the codec that it differs from, in which one thing, and
+    #: whether that thing is added to the base, removed from it or replaced in it.
+    base: Name | None = None
+    differs: Annotated[str, AfterValidator(_one_line)] | None = None
+    change: Change | None = None
+
+    @model_validator(mode="after")
+    def _whole_variant(self) -> CodecCard:
+        fields = {"base": self.base, "differs": self.differs, "change": self.change}
+        unset = [name for name, value in fields.items() if value is None]
+        if 0 < len(unset) < len(fields):
+            raise ValueError(
+                f"a variant of another codec has base, differs and change: {unset[0]} is missing"
+            )
+        if self.base == self.name:
+            raise ValueError("base: a codec is no variant of itself")
+        return self
 
     def meaning(self) -> dict[str, Any]:
         """Return the fields that can change a byte: part of the codec's identity."""
@@ -221,7 +244,9 @@ def explain(error: ValidationError) -> tuple[str, str]:
     if first["type"] == "extra_forbidden":
         return "there is no such field" + more, field
     message = first["msg"].removeprefix("Value error, ")
-    return f"{message}, got {first['input']!r}{more}", field
+    # A rule over several fields has all of them for its input.
+    got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    return f"{message}{got}{more}", field
 
 
 # libyaml is ten times faster; PyYAML's wheels carry it.

@@ -16,6 +16,7 @@ GOOD = {
     "adapter": "bench.adapters.pillow:PillowCodec",
     "quality": {"ladder": [10, 50, 90], "range": [1, 100]},
 }
+VARIANT = {"base": "jpeg", "differs": "progressive scans", "change": "added"}
 
 
 def card(**changes: object) -> CodecCard:
@@ -43,6 +44,12 @@ def card(**changes: object) -> CodecCard:
         ({"timeout": -1}, "mine.yaml: timeout: "),
         ({"groups": ["Fast Ones"]}, "mine.yaml: groups.0: "),
         ({"requires": {"programs": ["x"]}}, "mine.yaml: requires.programs: there is no such field"),
+        ({"base": "jpeg"}, "has base, differs and change: differs is missing"),
+        (VARIANT | {"change": None}, "has base, differs and change: change is missing"),
+        (VARIANT | {"base": "mine"}, "mine.yaml: base: a codec is no variant of itself"),
+        (VARIANT | {"differs": "a\nb"}, "mine.yaml: differs: one line of text was expected"),
+        (VARIANT | {"differs": " "}, "mine.yaml: differs: one line of text was expected"),
+        (VARIANT | {"change": "gone"}, "mine.yaml: change: "),
     ],
 )
 def test_an_error_names_the_file_the_field_and_what_was_expected(changes, message):
@@ -102,6 +109,10 @@ def test_a_setting_that_the_codec_cannot_take_is_refused(value, problem):
 def test_a_ladder_with_a_fraction_takes_fractions():
     quality = card(quality={"ladder": [0.5, 1, 2]}).quality
     assert quality.check(1.25, "mine") == 1.25
+
+
+def test_what_a_variant_says_of_its_base_does_not_change_its_meaning():
+    assert card(**VARIANT).meaning() == card().meaning()
 
 
 def test_names_and_titles_do_not_change_a_codecs_meaning():

@@ -20,19 +20,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--codecs", default="all", metavar="LIST", help="names, groups (classical, …), globs, "
         "cards (./mine.yaml) and Python files (./mine.py), separated by commas [all]")  # fmt: skip
+    add("--metrics", metavar="LIST", help="metrics to compute [psnr,psnr-y,ssim,ms-ssim,"
+        "ms-ssim-db,lpips]; bpp and compression ratio always are")  # fmt: skip
+    add("--dry-run", action="store_true", help="print the plan and stop")
+    add("--quiet", action="store_true", help="no progress, no table")
+    add_run_options(parser)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that measures takes: on what, how, and where to."""
+    add = parser.add_argument
     add("--dataset", default="kodak", metavar="NAME|FOLDER", help="data set or folder [kodak]")
     add("--quality", action="append", metavar="[CODEC=]LIST",
         help="settings to measure at, for all codecs or those of a name or glob; may be repeated "
         "[each codec's ladder]")  # fmt: skip
-    add("--metrics", metavar="LIST", help="metrics to compute [psnr,psnr-y,ssim,ms-ssim,"
-        "ms-ssim-db,lpips]; bpp and compression ratio always are")  # fmt: skip
     add("--images", metavar="N|GLOB", help="the first N images, or those whose names match [all]")
     add("--jobs", type=int, metavar="N", help="worker processes of one thread each, 0 for none: "
         "all in this process, for a debugger [one per core]")  # fmt: skip
     add("--out", metavar="DIR", help="the run's folder [runs/DATASET-PLAN]; one that holds the "
         "same plan is continued")  # fmt: skip
     add("--no-cache", action="store_true", help="measure afresh; neither read nor fill the cache")
-    add("--dry-run", action="store_true", help="print the plan and stop")
     add("--timing", action="store_true", help="measure speed: one worker, warm-up, repeats in "
         "times.csv, nothing from the cache")  # fmt: skip
     add("--repeats", type=int, metavar="N", help="repeats of the timing mode [5]")
@@ -42,16 +49,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data-root", metavar="DIR", help="where a copy of the data set lies already")
     add("--download", action="store_true", help="fetch data sets and checkpoints that are missing")
     add("--report", choices=REPORTS, default="all", help="what to write beside the tables [all]")
-    add("--quiet", action="store_true", help="no progress, no table")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run, print the summary, return the exit code."""
+    what = {"metrics": args.metrics, **planning(args)}
+    if args.dry_run:
+        request = make_request(args.codecs, args.dataset, **what)
+        check_jobs(args.jobs, request)
+        _print_plan(*plan_run(request))
+        return 0
+    end_on_sigterm()
+    finished = run(args.codecs, args.dataset, **what, **execution(args), quiet=args.quiet)
+    if not args.quiet:
+        _print_run(finished)
+    return 3 if finished.failed else 0
+
+
+def planning(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of :func:`bench.run` that decide which rows there are. Raises
+    UsageError.
+    """
     if args.repeats is not None and not args.timing:
         raise UsageError("--repeats belongs to --timing")
-    what: dict[str, Any] = {
+    return {
         "quality": parse_quality(args.quality),
-        "metrics": args.metrics,
         "images": parse_images(args.images),
         "repeats": (args.repeats or 5) if args.timing else None,
         "threads": args.threads,
@@ -59,19 +81,22 @@ def main(args: argparse.Namespace) -> int:
         "data_root": args.data_root,
         "download": args.download,
     }
-    if args.dry_run:
-        request = make_request(args.codecs, args.dataset, **what)
-        check_jobs(args.jobs, request)
-        _print_plan(*plan_run(request))
-        return 0
-    signal.signal(signal.SIGTERM, _interrupt)  # what CI and batch systems send: end cleanly
-    finished = run(
-        args.codecs, args.dataset, **what, jobs=args.jobs, out=args.out, cache=not args.no_cache,
-        timeout=args.timeout, report=REPORTS[args.report], quiet=args.quiet,
-    )  # fmt: skip
-    if not args.quiet:
-        _print_run(finished)
-    return 3 if finished.failed else 0
+
+
+def execution(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of :func:`bench.run` that say how to get the rows, and where to."""
+    return {
+        "jobs": args.jobs,
+        "out": args.out,
+        "cache": not args.no_cache,
+        "timeout": args.timeout,
+        "report": REPORTS[args.report],
+    }
+
+
+def end_on_sigterm() -> None:
+    """End as on Ctrl-C on what CI and batch systems send: keep and write what was measured."""
+    signal.signal(signal.SIGTERM, _interrupt)
 
 
 def parse_quality(values: list[str] | None) -> Qualities | None:
