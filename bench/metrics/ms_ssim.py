@@ -12,6 +12,7 @@ import math
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.errors import NotApplicableError
 from bench.image import Image
@@ -19,12 +20,18 @@ from bench.metrics.metric import DerivedMetric, Metric
 from bench.metrics.structure import (
     WINDOW,
     Moments,
+    Plane,
+    Workspace,
+    channels,
     contrast,
     difference,
     halve,
-    planes,
+    halved,
     similarity,
 )
+
+#: Each channel's samples, uint8 of shape (height, width), and its moments, the finest scale first.
+Reference = list[tuple[npt.NDArray[np.uint8], list[Moments]]]
 
 #: Exponents of the five scales, from the finest; table I of the paper.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -46,31 +53,47 @@ class MsSsim(Metric):
     reference: ClassVar[str] = "Wang, Simoncelli, Bovik, Asilomar Conference 2003"
     needs: ClassVar[str] = f"a short side of more than {TOO_SHORT} pixels"
 
-    def prepare(self, reference: Image) -> tuple[Moments, ...]:
-        """Return the reference's local moments at every scale, the finest first."""
+    def __init__(self) -> None:
+        self._work = Workspace()
+
+    def prepare(self, reference: Image) -> Reference:
+        """Return each channel's samples and its local moments at every scale."""
         side = min(reference.width, reference.height)
         if side <= TOO_SHORT:
             raise NotApplicableError(
                 f"MS-SSIM needs a short side of more than {TOO_SHORT} pixels, the image has {side}"
             )
-        scale = planes(reference.pixels)
-        moments = [Moments.of(scale)]
-        for _ in WEIGHTS[1:]:
-            scale = halve(scale)
-            moments.append(Moments.of(scale))
-        return tuple(moments)
+        prepared: Reference = []
+        for samples in channels(reference.pixels):
+            scale = samples.astype(np.float32)
+            moments = [Moments.of(scale, self._work)]
+            for _ in WEIGHTS[1:]:
+                scale = halve(scale, np.empty(halved(scale.shape), np.float32))
+                moments.append(Moments.of(scale, self._work))
+            prepared.append((samples, moments))
+        return prepared
 
-    def measure(self, reference: Image, distorted: Image, prepared: tuple[Moments, ...]) -> float:
+    def measure(self, reference: Image, distorted: Image, prepared: Reference) -> float:
         """Return the mean MS-SSIM, from 0 to 1; 1 for identical images."""
-        *finer, coarsest = prepared
-        scale = difference(reference, distorted)
-        terms = []
-        for moments in finer:
-            terms.append(contrast(moments, scale))
-            scale = halve(scale)
-        terms.append(similarity(coarsest, scale))
-        powers = np.maximum(terms, 0) ** np.array(WEIGHTS)[:, None]
-        return min(float(powers.prod(axis=0).mean()), 1.0)
+        *_, plane = self._work.planes((reference.height, reference.width))
+        values = [
+            self._channel(moments, difference(theirs, ours, plane))
+            for (theirs, moments), ours in zip(prepared, channels(distorted.pixels), strict=True)
+        ]
+        return min(sum(values) / 3, 1.0)
+
+    def _channel(self, moments: list[Moments], scale: Plane) -> float:
+        """Return one channel's MS-SSIM from the difference at the finest scale."""
+        product = 1.0
+        for number, weight in enumerate(WEIGHTS):
+            if number:
+                # The last two planes of the workspace hold this scale and the next in turns.
+                out = self._work.planes(halved(scale.shape))[5 - number % 2]
+                scale = halve(scale, out)
+            coarsest = number == len(WEIGHTS) - 1
+            term = (similarity if coarsest else contrast)(moments[number], scale, self._work)
+            product *= max(term, 0.0) ** weight
+        return product
 
 
 class MsSsimDb(DerivedMetric):

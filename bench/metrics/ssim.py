@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from bench.errors import NotApplicableError
 from bench.image import Image
 from bench.metrics.metric import Metric
-from bench.metrics.structure import WINDOW, Moments, difference, planes, similarity
+from bench.metrics.structure import (
+    WINDOW,
+    Moments,
+    Workspace,
+    channels,
+    difference,
+    similarity,
+)
+
+#: Each channel's samples, uint8 of shape (height, width), and its moments.
+Reference = list[tuple[npt.NDArray[np.uint8], Moments]]
 
 
 class Ssim(Metric):
@@ -23,15 +36,26 @@ class Ssim(Metric):
     reference: ClassVar[str] = "Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004"
     needs: ClassVar[str] = f"a short side of {WINDOW} pixels or more"
 
-    def prepare(self, reference: Image) -> Moments:
-        """Return the reference's local moments."""
+    def __init__(self) -> None:
+        self._work = Workspace()
+
+    def prepare(self, reference: Image) -> Reference:
+        """Return each channel's samples and local moments."""
         side = min(reference.width, reference.height)
         if side < WINDOW:
             raise NotApplicableError(
                 f"SSIM needs a short side of {WINDOW} pixels or more, the image has {side}"
             )
-        return Moments.of(planes(reference.pixels))
+        return [
+            (samples, Moments.of(samples.astype(np.float32), self._work))
+            for samples in channels(reference.pixels)
+        ]
 
-    def measure(self, reference: Image, distorted: Image, prepared: Moments) -> float:
+    def measure(self, reference: Image, distorted: Image, prepared: Reference) -> float:
         """Return the mean SSIM, from -1 to 1; 1 for identical images."""
-        return min(float(similarity(prepared, difference(reference, distorted)).mean()), 1.0)
+        *_, plane = self._work.planes((reference.height, reference.width))
+        values = [
+            similarity(moments, difference(theirs, ours, plane), self._work)
+            for (theirs, moments), ours in zip(prepared, channels(distorted.pixels), strict=True)
+        ]
+        return min(sum(values) / 3, 1.0)

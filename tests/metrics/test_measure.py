@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import resource
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -208,3 +211,29 @@ def test_the_number_of_threads_changes_no_value(photo, jpeg):
         torch.set_num_threads(before[1])
     for name in names:
         assert found[0][name].value == pytest.approx(found[1][name].value, abs=1e-6)
+
+
+@pytest.mark.parametrize("originals", [60, pytest.param(200, marks=pytest.mark.slow)])
+def test_memory_does_not_grow_with_the_number_of_originals(photo, jpeg, originals):
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        pytest.skip("the resident size is read from /proc")
+    ours = Measurer(("psnr", "psnr-y", "ssim", "ms-ssim", "ms-ssim-db", "lpips"))
+    ours.open()
+    pixels = photo(13).pixels
+
+    def measure(numbers: range) -> None:
+        for number in numbers:
+            original = Image(pixels[number : number + 170, number : number + 170 + number % 7])
+            ours.reference(original)
+            ours.measure(jpeg(original, 30))
+
+    def resident() -> int:
+        gc.collect()
+        return int(status.read_text().split()[1]) * resource.getpagesize()
+
+    measure(range(10))
+    before = resident()
+    measure(range(10, 10 + originals))
+    # What is kept of one original is 3 MB: a leak of that would be 180 MB or more.
+    assert resident() - before < 30e6
