@@ -56,7 +56,7 @@ def pack(stream: Stream) -> bytes:
             f"{stream.height}×{stream.width} pixels are too many: a side has at most {MAX_SIDE}"
         )
     head = MARK + stream.model[:MODEL_BYTES]
-    head += _varint(stream.height - 1) + _varint(stream.width - 1)
+    head += varint(stream.height - 1) + varint(stream.width - 1)
     shortest = -(-stream.height * stream.width // MAX_PIXELS_PER_BYTE)
     payload = stream.payload.ljust(shortest - len(head) - 4, b"\0")
     return head + struct.pack("<I", crc32(payload, crc32(head))) + payload
@@ -72,8 +72,8 @@ def unpack(bitstream: bytes) -> Stream:
     """
     if bitstream[:1] != MARK:
         raise BitstreamError("this is no bitstream of a learned codec: its first byte is foreign")
-    height, at = _read_varint(bitstream, 1 + MODEL_BYTES)
-    width, at = _read_varint(bitstream, at)
+    height, at = read_varint(bitstream, 1 + MODEL_BYTES)
+    width, at = read_varint(bitstream, at)
     height, width = height + 1, width + 1
     head, checksum, payload = bitstream[:at], bitstream[at : at + 4], bitstream[at + 4 :]
     if len(checksum) < 4:
@@ -87,7 +87,8 @@ def unpack(bitstream: bytes) -> Stream:
     return Stream(head[1 : 1 + MODEL_BYTES], height, width, payload)
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Return a number from 0 to 2**21 - 1 as one to three bytes."""
     digits = bytearray()
     while value > 0x7F:
         digits.append(value & 0x7F | 0x80)
@@ -95,7 +96,8 @@ def _varint(value: int) -> bytes:
     return bytes([*digits, value])
 
 
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return the number that stands at `at`, and where it ends. Raises BitstreamError."""
     value = 0
     for i in range(_LONGEST_VARINT):
         if at + i >= len(data):
@@ -103,4 +105,4 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
         value |= (data[at + i] & 0x7F) << 7 * i
         if not data[at + i] & 0x80:
             return value, at + i + 1
-    raise BitstreamError("a number in the bitstream's header is too long")
+    raise BitstreamError("a number in the bitstream is too long")

@@ -395,7 +395,7 @@ def test_a_network_of_one_s_own_becomes_a_codec_with_a_card(tmp_path: Path, koda
     error = np.square(decoded.pixels.astype(float) - image.pixels).mean()
     assert 10 * np.log10(255**2 / error) > 20
     # The bytes are what the model's own likelihoods promise, and the header.
-    model = codec._models[None]
+    model = codec.model(None)
     padded = np.pad(image.pixels, ((0, 6), (0, 3), (0, 0)), mode="edge")
     x = torch.from_numpy(padded).permute(2, 0, 1).unsqueeze(0).float() / 255
     with torch.inference_mode():

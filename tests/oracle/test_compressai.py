@@ -17,7 +17,8 @@ from learned import crop_tensor, enliven
 from torch import Tensor
 
 from bench.adapters.checkpoints import Checkpoint
-from bench.adapters.neural import NeuralCodec, to_pixels
+from bench.adapters.neural import NeuralCodec
+from bench.adapters.tensors import to_pixels
 from bench.image import Image
 from bench.models.base import CompressionModel
 from bench.models.checkpoint import read_state, restore, save
