@@ -50,40 +50,46 @@ def fit(x: Array, y: Array, method: Method = "pchip") -> Fit:
     if method == "cubic":
         return _polynomial(x, y)
     slopes = _pchip_slopes if method == "pchip" else _akima_slopes
-    return Hermite(x, y, slopes(x, y))
+    return Piecewise.hermite(x, y, slopes(x, y))
 
 
 @dataclass(frozen=True, eq=False)
-class Hermite:
-    """Piecewise cubics with value and slope given at the knots, each of shape (rows, knots)."""
+class Piecewise:
+    """A cubic per segment, in t from 0 to 1 across it: coefficients of t⁰ … t³.
+
+    `x` has the shape (rows, knots), each of the coefficients (rows, knots - 1).
+    """
 
     x: Array
-    y: Array
-    slope: Array
+    coefficients: tuple[Array, Array, Array, Array]
+
+    @classmethod
+    def hermite(cls, x: Array, y: Array, slope: Array) -> Piecewise:
+        """Return the cubics that have value and slope given at the knots, all (rows, knots)."""
+        width, rise = np.diff(x), np.diff(y)
+        start, end = width * slope[:, :-1], width * slope[:, 1:]
+        return cls(x, (y[:, :-1], start, 3 * rise - 2 * start - end, start + end - 2 * rise))
 
     def integral(self, low: Array, high: Array) -> Array:
         """Return the integral between two points of each row."""
         start, end = self.x[:, :-1], self.x[:, 1:]
         width = end - start
-        a = (np.clip(low[:, None], start, end) - start) / width
-        b = (np.clip(high[:, None], start, end) - start) / width
-        value = self.y[:, :-1] * _area(a, b, (0.5, -1.0, 0.0, 1.0))
-        value += self.y[:, 1:] * _area(a, b, (-0.5, 1.0, 0.0, 0.0))
-        value += width * self.slope[:, :-1] * _area(a, b, (0.25, -2 / 3, 0.5, 0.0))
-        value += width * self.slope[:, 1:] * _area(a, b, (0.25, -1 / 3, 0.0, 0.0))
-        return np.asarray((width * value).sum(axis=1))
+        upper = self._area((np.minimum(np.maximum(high[:, None], start), end) - start) / width)
+        lower = self._area((np.minimum(np.maximum(low[:, None], start), end) - start) / width)
+        return np.asarray((width * (upper - lower)).sum(axis=1))
 
     def __call__(self, x: Array) -> Array:
         """Return the value at one point of each row."""
-        knots = self.x.shape[1]
-        segment = np.clip((self.x <= x[:, None]).sum(axis=1) - 1, 0, knots - 2)
+        segment = np.clip((self.x <= x[:, None]).sum(axis=1) - 1, 0, self.x.shape[1] - 2)
         row = np.arange(len(x))
-        width = self.x[row, segment + 1] - self.x[row, segment]
-        t = (x - self.x[row, segment]) / width
-        left = self.y[row, segment] * (1 + 2 * t) + width * self.slope[row, segment] * t
-        right = self.y[row, segment + 1] * (3 - 2 * t)
-        right -= width * self.slope[row, segment + 1] * (1 - t)
-        return np.asarray((1 - t) ** 2 * left + t**2 * right)
+        start, end = self.x[row, segment], self.x[row, segment + 1]
+        c0, c1, c2, c3 = (coefficient[row, segment] for coefficient in self.coefficients)
+        t = (x - start) / (end - start)
+        return np.asarray(((c3 * t + c2) * t + c1) * t + c0)
+
+    def _area(self, t: Array) -> Array:
+        c0, c1, c2, c3 = self.coefficients
+        return np.asarray((((c3 / 4 * t + c2 / 3) * t + c1 / 2) * t + c0) * t)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +112,6 @@ class Polynomial:
         u = (x - self.centre) / self.half
         powers = u[:, None] ** np.arange(self.coefficients.shape[1])
         return np.asarray((self.coefficients * powers).sum(axis=1))
-
-
-def _area(a: Array, b: Array, coefficients: tuple[float, float, float, float]) -> Array:
-    """Return P(b) - P(a) for P(t) = c4 t⁴ + c3 t³ + c2 t² + c1 t."""
-    c4, c3, c2, c1 = coefficients
-    upper = (((c4 * b + c3) * b + c2) * b + c1) * b
-    lower = (((c4 * a + c3) * a + c2) * a + c1) * a
-    return np.asarray(upper - lower)
 
 
 def _pchip_slopes(x: Array, y: Array) -> Array:

@@ -102,17 +102,6 @@ def read_results(path: str | Path) -> Results:
     file = path / "results.csv" if path.is_dir() else path
     info = _read_info(file.with_name("run.json"))
     frame = _read_csv(file, str(info.get("results_sha256", "")))
-    missing = [name for name in COLUMNS if name not in frame and name not in _OPTIONAL]
-    if missing:
-        raise RunError(
-            f"{file} is no results.csv of bench: the column{'s' * (len(missing) > 1)} "
-            f"{', '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing"
-        )
-    if "na" not in frame:
-        frame["na"] = ""
-    columns = [name for name in frame.columns if name not in COLUMNS]
-    for name in (*_NUMBERS, *_TIMES, *columns):
-        frame[name] = _numbers(frame[name], name, file)
     _check_cells(frame, file)
     return results_of(frame, info=info, name=file.resolve().parent.name, path=file)
 
@@ -173,21 +162,49 @@ def _read_csv(file: Path, digest: str) -> pd.DataFrame:
     if digest and sha256(content).hexdigest() != digest:
         raise RunError(f"{file} is not the file that run.json was written with; {again}")
     try:
-        frame = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False)
+        return _parse(content, file)
     except UnicodeDecodeError:
         raise RunError(f"{file} is no CSV file in UTF-8") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise RunError(f"{file} is no CSV file: {' '.join(str(error).split())}") from None
+
+
+def _parse(content: bytes, file: Path) -> pd.DataFrame:
+    columns = list(pd.read_csv(BytesIO(content), nrows=0).columns)
+    missing = [name for name in COLUMNS if name not in columns and name not in _OPTIONAL]
+    if missing:
+        raise RunError(
+            f"{file} is no results.csv of bench: the column{'s' * (len(missing) > 1)} "
+            f"{', '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing"
+        )
+    numbers = [name for name in columns if name not in (*_TEXT, *_OUTCOME)]
+    try:
+        # Only a number can be missing: an image may well be called "NA".
+        frame = pd.read_csv(
+            BytesIO(content),
+            dtype={name: np.float64 if name in numbers else str for name in columns},
+            keep_default_na=False,
+            na_values={name: ["", "nan"] for name in numbers},
+        )
+    except ValueError as error:
+        if isinstance(error, UnicodeDecodeError | pd.errors.ParserError):
+            raise
+        _name_what_is_no_number(content, numbers, file)
+        raise
+    if "na" not in frame:
+        frame["na"] = ""
     return frame
 
 
-def _numbers(texts: pd.Series[Any], name: str, file: Path) -> pd.Series[Any]:
-    values = pd.to_numeric(texts.where(texts != "", "nan"), errors="coerce").astype(np.float64)
-    wrong = values.isna() & ~texts.str.lower().isin(["", "nan"])
-    if wrong.any():
-        text = texts[wrong].iloc[0]
-        raise RunError(f"{file}: line {_line(wrong)}, column {name}: {text!r} is no number")
-    return values
+def _name_what_is_no_number(content: bytes, numbers: list[str], file: Path) -> None:
+    frame = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False)
+    for name in numbers:
+        texts = frame[name]
+        wrong = pd.to_numeric(texts, errors="coerce").isna() & ~texts.isin(["", "nan"])
+        if wrong.any():
+            text = texts[wrong].iloc[0]
+            line = _line(wrong)
+            raise RunError(f"{file}: line {line}, column {name}: {text!r} is no number") from None
 
 
 def _check_cells(frame: pd.DataFrame, file: Path) -> None:

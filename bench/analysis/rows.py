@@ -55,9 +55,13 @@ class Rows:
         """Sort and check curves of shape (rows, points); `quality` on an axis that rises."""
         if not rate.shape[1]:
             rate = quality = np.full((len(rate), 1), np.nan)
-        order = np.lexsort((quality, rate), axis=-1)
-        rate = np.take_along_axis(rate, order, 1)
-        quality = np.take_along_axis(quality, order, 1)
+        # Rows are mostly in one order, that of the settings; what is not is sorted by itself.
+        first = np.argsort(rate[0], kind="stable") if len(rate) else slice(None)
+        rate, quality = rate[:, first], quality[:, first]
+        if not (np.diff(rate) > 0).all():
+            order = np.lexsort((quality, rate), axis=-1)
+            rate = np.take_along_axis(rate, order, 1)
+            quality = np.take_along_axis(quality, order, 1)
         undefined = np.isnan(rate) | np.isnan(quality) | ~(rate > 0) | np.isinf(rate)
         with np.errstate(divide="ignore", invalid="ignore"):
             log_rate = np.log(rate)

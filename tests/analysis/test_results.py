@@ -70,7 +70,7 @@ def test_a_file_without_a_row_is_a_run_that_measured_nothing(run_folder: Path) -
         (b"codec,quality\njpeg", "is cut"),
         (b"codec,quality\njpeg,5\n", "no results.csv of bench: the columns codec_id, dataset"),
         (b'codec,"quality\njpeg,5\n', "is no CSV file"),
-        (b"codec\n\xff\xfe\n", "no CSV file in UTF-8"),
+        (b"\xff\xfecodec\nx\n", "no CSV file in UTF-8"),
     ],
 )
 def test_a_file_that_no_run_left_behind_is_refused(
@@ -103,6 +103,13 @@ def test_a_damaged_row_is_named_by_its_line(
 ) -> None:
     _edit(run_folder, old, new)
     with pytest.raises(RunError, match=message):
+        read_results(run_folder)
+
+
+def test_bytes_that_are_no_text_are_refused(run_folder: Path) -> None:
+    file = run_folder / "results.csv"
+    file.write_bytes(file.read_bytes().replace(b"kodim03", b"kod\xffim03"))
+    with pytest.raises(RunError, match="is no CSV file in UTF-8"):
         read_results(run_folder)
 
 
