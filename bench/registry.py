@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from bench import paths
 from bench.cards import Card, CodecCard, parse_card, read_card
@@ -139,7 +139,9 @@ def read_file(path: Path) -> list[CodecCard]:
         and value.__module__ == module.__name__
     ]
     if not declared:
-        raise CardError(path, "the file declares no codec: put @bench.declare_codec(…) over a class")
+        raise CardError(
+            path, "the file declares no codec: put @bench.declare_codec(…) over a class"
+        )
     return [parse_card(CodecCard, values, path) for values in declared]
 
 
@@ -226,13 +228,11 @@ def _load_metric(name: str, target: str) -> type[Metric]:
 
 
 def _checked_metric(name: str, value: Any, origin: str) -> type[Metric]:
-    from bench.metrics.metric import Metric
+    from bench.metrics.metric import problem_with
 
-    if not (isinstance(value, type) and issubclass(value, Metric)):
-        raise CardError(origin, f"a subclass of bench.Metric was expected, got {value!r}")
-    if value.name != name:
-        raise CardError(origin, f"the metric calls itself {value.name!r}, its entry {name!r}")
-    return value
+    if problem := problem_with(name, value):
+        raise CardError(origin, problem)
+    return cast("type[Metric]", value)
 
 
 def _import(point: importlib.metadata.EntryPoint, origin: str) -> Any:

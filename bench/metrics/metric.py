@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -96,6 +97,35 @@ class DerivedMetric(Metric):
         base = metrics().get(self.base)()
         base.open()
         return self.derive(base.measure(reference, distorted, base.prepare(reference)))
+
+
+#: Columns of results.csv that are no metric's.
+RESERVED = frozenset(
+    {"codec", "codec_id", "quality", "dataset", "image", "image_sha256", "width", "height"}
+    | {"bytes", "bitstream_sha256", "encode_s", "decode_s", "status", "error", "na", "n_images"}
+)
+
+
+def problem_with(name: str, value: object) -> str:
+    """Return why `value` can't be the metric called `name`, or nothing if it can."""
+    if not (isinstance(value, type) and issubclass(value, Metric)):
+        return f"a subclass of bench.Metric was expected, got {value!r}"
+    fields = ("name", "title", "range", *(("base",) if issubclass(value, DerivedMetric) else ()))
+    missing = [field for field in fields if not hasattr(value, field)]
+    missing += sorted(getattr(value, "__abstractmethods__", ()))
+    if missing:
+        return f"the class {value.__name__} lacks {', '.join(missing)}"
+    if value.name != name:
+        return f"the metric calls itself {value.name!r}, its entry {name!r}"
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        return f"{name!r} is no metric's name: small letters, digits and single '-' were expected"
+    if column(name) in RESERVED:
+        return f"{name!r} is taken: results.csv has a column of that name"
+    if value.direction not in ("higher", "lower"):
+        return f"direction: 'higher' or 'lower' was expected, got {value.direction!r}"
+    if not value.range[0] < value.range[1]:
+        return f"range: the smaller end comes first, got {value.range}"
+    return ""
 
 
 def column(name: str) -> str:

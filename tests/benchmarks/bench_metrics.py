@@ -12,15 +12,11 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-
-for _library in ("OMP", "MKL", "OPENBLAS"):
-    os.environ[f"{_library}_NUM_THREADS"] = "1"
 
 import cv2
 import numpy as np
