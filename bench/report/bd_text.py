@@ -15,7 +15,7 @@ from bench.text import table
 #: the terminal is too narrow for both.
 _FIRST = 5
 #: Resampling fewer images than this shows too little of how they differ.
-_FEW = 8
+FEW = 8
 
 
 def bd_json(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
@@ -67,7 +67,8 @@ def bd_text(comparisons: Sequence[Comparison], axis: Axis, width: int | None = N
         rest = [0, *(i for i in filled if i >= _FIRST)]
         whole = f"{_part(headers, rows, first)}\n\n{_part(headers, rows, rest)}"
     one = comparisons[0]
-    heading = f"{axis.title} against {one.anchor}" + (f", {one.dataset}" if one.dataset else "")
+    heading = f"BD over {axis.metric} against {one.anchor}"
+    heading += f", {one.dataset}" if one.dataset else ""
     return "\n".join([heading, "", whole, *_explanations(ordered, axis, width or 100)])
 
 
@@ -101,8 +102,8 @@ def _explanations(comparisons: Sequence[Comparison], axis: Axis, width: int) -> 
         if c.bd.quality_reason and not c.bd.reason
     ]
     lines += dict.fromkeys(note for c in comparisons for note in c.notes)
-    if any(1 < c.n_images < _FEW and not math.isnan(c.interval[0]) for c in comparisons):
-        lines.append(f"Intervals over fewer than {_FEW} images are narrower than they should be.")
+    if any(1 < c.n_images < FEW and not math.isnan(c.interval[0]) for c in comparisons):
+        lines.append(f"Intervals over fewer than {FEW} images are narrower than they should be.")
     if axis.decibels:
         lines.append(f"{axis.title} is compared in dB, -10 log10(1 - x); the range is in dB too.")
     if not lines:

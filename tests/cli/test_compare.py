@@ -33,7 +33,7 @@ def test_compare_prints_a_table_of_a_run(
 ) -> None:
     assert main(["compare", str(run_folder), "--metric", "ssim"]) == 0
     output = capsys.readouterr().out
-    assert output.startswith("SSIM (RGB) against jpeg, crops\n")
+    assert output.startswith("BD over ssim against jpeg, crops\n")
     assert "webp" in output
 
 

@@ -43,7 +43,7 @@ def test_the_table_has_the_best_first_and_says_why_a_value_is_missing(
 ) -> None:
     text = bd_text(comparisons, axis_of("psnr"))
     lines = text.splitlines()
-    assert lines[0] == "PSNR (RGB) against jpeg, crops"
+    assert lines[0] == "BD over psnr against jpeg, crops"
     assert [line.split()[0] for line in lines[3:5]] == ["webp", "lossless"]
     assert f"{comparisons[1].bd.bd_rate:+.1f} %" in lines[3]
     assert "NA" in lines[4]
