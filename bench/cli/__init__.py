@@ -20,7 +20,7 @@ COMMANDS: dict[str, str] = {
     "run": "measure codecs over a data set",
     "codecs": "list, show and check codecs",
     "datasets": "list, show and fetch data sets",
-    "metrics": "list and show metrics",
+    "metrics": "list and show metrics, compare two images",
     "compare": "compare codecs and published curves by BD-rate",
     "report": "write runs as an HTML page and a PDF",
     "gate": "judge a run by a baseline: no change costs rate or quality unseen",

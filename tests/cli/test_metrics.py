@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -123,29 +125,23 @@ def test_wrong_use_is_one_line_and_exit_code_2(arguments, message, pair, tmp_pat
     assert captured.out == ""
 
 
-PLUG_IN = """
-import bench
-import numpy as np
-
-class MeanError(bench.Metric):
-    '''Mean absolute error.'''
-    name = "mean-error"
-    title = "Mean absolute error"
-    direction = "lower"
-    range = (0.0, 255.0)
-    def measure(self, reference, distorted, prepared):
-        return np.abs(reference.pixels.astype(int) - distorted.pixels).mean()
-"""
+def blocks(guide: Path, language: str) -> list[str]:
+    """Return the code blocks of a guide in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)
 
 
-def test_metrics_of_installed_packages_are_found_and_a_broken_one_is_left_out(pair, tmp_path):
+def test_the_guides_metric_is_found_and_a_broken_one_is_left_out(pair, tmp_path):
+    guide = Path(__file__).resolve().parents[2] / "docs" / "add-a-metric.md"
+    (source,), (settings,) = blocks(guide, "python"), blocks(guide, "toml")
+    points = tomllib.loads(settings)["project"]["entry-points"]["bench.metrics"]
+    assert points == {"mean-error": "mean_error:MeanError"}
     site = tmp_path / "site"
-    info = site / "errors_of_mine-1.2.dist-info"
+    info = site / "mean_error-1.0.dist-info"
     info.mkdir(parents=True)
-    (site / "errors_of_mine.py").write_text(PLUG_IN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: errors-of-mine\nVersion: 1.2\n")
+    (site / "mean_error.py").write_text(source)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mean-error\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[bench.metrics]\nmean-error = errors_of_mine:MeanError\nbroken = errors_of_mine:Nothing\n"
+        "[bench.metrics]\nmean-error = mean_error:MeanError\nbroken = mean_error:Nothing\n"
     )
 
     def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -158,6 +154,7 @@ def test_metrics_of_installed_packages_are_found_and_a_broken_one_is_left_out(pa
     assert "broken is left out" in listed.stderr
     mine = json.loads(listed.stdout)[-1]
     assert mine["name"] == "mean-error"
-    assert mine["origin"] == "errors-of-mine 1.2 (errors_of_mine:MeanError)"
+    assert mine["origin"] == "mean-error 1.0 (mean_error:MeanError)"
+    assert mine["identity"].startswith("mean-error/1 source=")
     compared = bench("compare", *pair, "--metrics", "mean-error", "--json")
     assert json.loads(compared.stdout)[0]["value"] == 1.0
