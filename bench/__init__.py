@@ -1,8 +1,9 @@
 """Benchmark and evaluation suite for image compression.
 
 The public face: :func:`run` measures codecs over a data set and returns a :class:`Run` with
-pandas frames; :class:`Codec`, :func:`declare_codec`, :class:`Metric` and :class:`Image` are what a
-plug-in is made of. Everything is imported on first use, so ``import bench`` costs nothing.
+pandas frames; :func:`ablate` does so for a codec and its variants; :class:`Codec`,
+:func:`declare_codec`, :class:`Metric` and :class:`Image` are what a plug-in is made of. Everything
+is imported on first use, so ``import bench`` costs nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from bench.ablation import ablate as ablate
     from bench.api import Run as Run
     from bench.api import run as run
     from bench.codec import Codec as Codec
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from bench.metrics.metric import Metric as Metric
 
 _PUBLIC = {
+    "ablate": "bench.ablation",
     "run": "bench.api",
     "Run": "bench.api",
     "Codec": "bench.codec",
@@ -33,7 +36,17 @@ _PUBLIC = {
     "Metric": "bench.metrics.metric",
 }
 
-__all__ = ["BenchError", "Codec", "Image", "Metric", "Run", "declare_codec", "read_image", "run"]
+__all__ = [
+    "BenchError",
+    "Codec",
+    "Image",
+    "Metric",
+    "Run",
+    "ablate",
+    "declare_codec",
+    "read_image",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
@@ -25,6 +26,22 @@ if TYPE_CHECKING:
 
 #: A codec's rate setting: a JPEG quality, a QP, a CRF, a distance, a lambda's index.
 Quality = int | float
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """What a learned codec costs on any machine.
+
+    Parameters
+    ----------
+    parameters : weights of the network that serves one setting.
+    encode_kmac, decode_kmac : thousands of multiply-accumulate operations per pixel, entropy model
+        included.
+    """
+
+    parameters: int
+    encode_kmac: float
+    decode_kmac: float
 
 
 class Codec(abc.ABC):
@@ -64,6 +81,12 @@ class Codec(abc.ABC):
         digests of binaries and checkpoints. Part of the cache's key. Available before `open`.
         """
         return {}
+
+    def complexity(self) -> Complexity | None:
+        """Return what the codec costs, None where that is not told (classical codecs). Loads what
+        it needs; called outside any timing.
+        """
+        return None
 
     def check_available(self) -> None:  # noqa: B027
         """Raise :class:`~bench.errors.UnavailableError` where something is missing that the

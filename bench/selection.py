@@ -74,10 +74,7 @@ def select_codecs(spec: Item | Sequence[Item], download: bool = False) -> Select
     left_out: list[tuple[CodecCard, Missing]] = []
     for choice in choose_codecs(spec):
         try:
-            lack = missing(choice.card)
-            if lack and download:
-                make_codec(choice.card).fetch()
-                lack = missing(choice.card)
+            lack = lacking(choice.card, download)
         except BenchError as error:
             # One broken codec of a group does not stop the others.
             if choice.by_name:
@@ -90,6 +87,17 @@ def select_codecs(spec: Item | Sequence[Item], download: bool = False) -> Select
         else:
             left_out.append((choice.card, lack))
     return Selection(tuple(ready), tuple(left_out))
+
+
+def lacking(card: CodecCard, download: bool = False) -> Missing | None:
+    """Return what keeps a codec from running here, after fetching what the network has of it if
+    `download`; None if it is ready. Raises CardError, DownloadError.
+    """
+    lack = missing(card)
+    if lack and download:
+        make_codec(card).fetch()
+        lack = missing(card)
+    return lack
 
 
 def choose_codecs(spec: Item | Sequence[Item]) -> list[Choice]:
@@ -107,6 +115,14 @@ def choose_codecs(spec: Item | Sequence[Item]) -> list[Choice]:
         for choice in _choices(item):
             _add(chosen, choice)
     return list(chosen.values())
+
+
+def in_group(cards: Sequence[CodecCard], group: str) -> list[CodecCard]:
+    """Return those of `cards` that are in `group`. Raises UnknownNameError for no such group."""
+    known = registry.iter_groups([*registry.codecs(), *cards]) | {"all"}
+    if group not in known:
+        raise UnknownNameError("group", group, known)
+    return [card for card in cards if _in_group(card, group)]
 
 
 def _items(spec: Item | Sequence[Item]) -> Iterator[Item]:
@@ -143,9 +159,11 @@ def _is_path(item: str) -> bool:
 
 
 def _belongs(card: CodecCard, item: str) -> bool:
-    if item == "all":
-        return OPT_IN.isdisjoint(card.groups)
-    return item in card.groups or fnmatchcase(card.name, item)
+    return _in_group(card, item) or fnmatchcase(card.name, item)
+
+
+def _in_group(card: CodecCard, group: str) -> bool:
+    return OPT_IN.isdisjoint(card.groups) if group == "all" else group in card.groups
 
 
 def _add(chosen: dict[str, Choice], choice: Choice) -> None:

@@ -265,21 +265,13 @@ def _identical(results: Results, variant: Variant, metrics: Sequence[str]) -> bo
 def _costs(results: Results, complexities: Mapping[str, Complexity]) -> dict[str, Cost]:
     frame = results.frame[results.frame["status"] == "ok"]
     megapixels = frame["width"] * frame["height"] / 1e6
-    seconds = pd.DataFrame(
-        {
-            "codec": frame["codec"],
-            "encode": frame["encode_s"] / megapixels,
-            "decode": frame["decode_s"] / megapixels,
-        }
+    encode, decode = (
+        (frame[name] / megapixels).groupby(frame["codec"]).mean().reindex(results.codecs)
+        for name in ("encode_s", "decode_s")
     )
-    means = seconds.groupby("codec").mean()
     return {
-        codec: Cost(
-            float(means.at[codec, "encode"]) if codec in means.index else math.nan,
-            float(means.at[codec, "decode"]) if codec in means.index else math.nan,
-            complexities.get(codec),
-        )
-        for codec in results.codecs
+        codec: Cost(encode_s, decode_s, complexities.get(codec))
+        for codec, encode_s, decode_s in zip(results.codecs, encode, decode, strict=True)
     }
 
 

@@ -25,12 +25,12 @@ from bench.engine.store import ImageFacts, Store
 from bench.errors import ImageError, UsageError
 from bench.image import read_image
 from bench.metrics.select import metric_identity, select_metrics
-from bench.selection import select_codecs
+from bench.selection import Selection, select_codecs
 
 if TYPE_CHECKING:
     from bench.data.cards import DatasetCard
 
-CodecSpec = str | Sequence[str | Path | CodecCard | type[Codec]]
+CodecSpec = str | Sequence[str | Path | CodecCard | type[Codec]] | Selection
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,11 @@ def make_plan(request: Request, store: Store, jobs: int) -> Plan:
     """
     if request.threads != 1 and request.timing is None:
         raise UsageError("more threads are for the timing mode: measured bytes may depend on them")
-    selection = select_codecs(request.codecs, download=request.download)
+    selection = (
+        request.codecs
+        if isinstance(request.codecs, Selection)
+        else select_codecs(request.codecs, download=request.download)
+    )
     if not selection.cards:
         reasons = "; ".join(f"{card.name}: {missing}" for card, missing in selection.left_out)
         raise UsageError(f"no codec of this list can run here ({reasons})")
