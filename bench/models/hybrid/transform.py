@@ -46,14 +46,16 @@ def boundary_filter(size: int, scale: float) -> Tensor:
     butterfly = torch.cat([torch.cat([eye, flip], 1), torch.cat([flip, -eye], 1)]) / math.sqrt(2)
     scales = torch.ones(half, dtype=torch.float64)
     scales[0] = scale
-    odd = flip @ dct2(half).T @ torch.diag(scales) @ dct4(half) @ flip
-    return butterfly @ torch.block_diag(eye, odd) @ butterfly
+    both = torch.zeros(size, size, dtype=torch.float64)
+    both[:half, :half] = eye
+    both[half:, half:] = flip @ dct2(half).T @ torch.diag(scales) @ dct4(half) @ flip
+    return butterfly @ both @ butterfly
 
 
 def opponent_colours() -> Tensor:
     """Return the orthonormal transform from RGB to luminance and two chrominances, float64."""
     rows = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
-    return rows / rows.norm(dim=1, keepdim=True)
+    return rows / rows.square().sum(1, keepdim=True).sqrt()
 
 
 class BlockTransform(nn.Module):
@@ -147,7 +149,7 @@ def _filter(planes: Tensor, matrix: Tensor) -> Tensor:
         inner = lines.shape[-1] // BLOCK - 1
         if inner == 0:
             continue
-        first, middle, last = lines.split([half, inner * BLOCK, half], dim=-1)
+        first, middle, last = lines[..., :half], lines[..., half:-half], lines[..., -half:]
         windows = middle.reshape(*middle.shape[:-1], inner, BLOCK) @ matrix.T
         planes = torch.cat([first, windows.flatten(-2), last], -1).transpose(-1, dim)
     return planes

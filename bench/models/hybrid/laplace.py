@@ -1,0 +1,108 @@
+"""The latent's distribution: rounded zero-mean Laplacians, in training and as tables.
+
+Transform coefficients are Laplacian rather than Gaussian: on training photos and with the same
+context model, 10 % less rate.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.entropy.tables import TOTAL, Floats, Tables, stack
+from bench.models.entropy_models import EntropyModel
+
+#: Logarithms of the tabulated scales (standard deviations, in steps): even from 0.08 to 256.
+SCALES = 64
+LOWEST, HIGHEST = math.log(0.08), math.log(256.0)
+#: A table ends where a symbol's frequency would fall below this many 65536ths: rarer ones are
+#: escapes, since raising their frequencies to one would be paid for by the likely ones.
+RAREST = 1.0
+
+
+def log_scales() -> Floats:
+    """Return the logarithms of the tabulated scales, rising."""
+    return np.linspace(LOWEST, HIGHEST, SCALES)
+
+
+def bits(symbol: Tensor, log_scale: Tensor) -> Tensor:
+    """Return the bits that whole numbers cost, differentiable in both arguments.
+
+    Parameters
+    ----------
+    symbol, log_scale : of one shape; the scale counts from the smallest to the largest tabulated.
+    """
+    # A gradient is let through where it leads back inside.
+    rate = math.sqrt(2) * torch.exp(-leaky_clamp(log_scale, LOWEST, HIGHEST))
+    distance = symbol.abs()
+    outer = 1 + ((distance - 0.5) * rate - torch.log(-torch.expm1(-rate))) / math.log(2)
+    zero = -torch.log2(-torch.expm1(-rate / 2))
+    # Between 0 and 1 (additive noise, soft rounding) the two meet where both are exact.
+    inner = zero + (torch.maximum(1 + (0.5 * rate - torch.log(-torch.expm1(-rate))) / math.log(2),
+                                  zero) - zero) * distance  # fmt: skip
+    return torch.where(distance < 1, inner, outer)
+
+
+def density_bits(value: Tensor, log_scale: Tensor) -> Tensor:
+    """Return the bits of continuous values under the Laplacian integrated over a step."""
+    rate = math.sqrt(2) * torch.exp(-leaky_clamp(log_scale, LOWEST, HIGHEST))
+    distance = value.abs()
+    outer = 1 + ((distance - 0.5) * rate - torch.log(-torch.expm1(-rate))) / math.log(2)
+    near = distance.clamp(max=0.5)
+    spread = torch.exp(-rate * (0.5 - near)) + torch.exp(-rate * (0.5 + near))
+    inner = -torch.log2((1 - 0.5 * spread).clamp_min(1e-9))
+    return torch.where(distance < 0.5, inner, outer)
+
+
+def tables() -> Tables:
+    """Return a frequency table per tabulated scale."""
+    pmfs, offsets = [], []
+    for scale in np.exp(log_scales()):
+        rate = math.sqrt(2) / scale
+        likeliest = TOTAL / RAREST * -math.expm1(-rate) / 2
+        reach = max(1, math.floor(math.log(max(1.0, likeliest)) / rate + 0.5))
+        distance = np.abs(np.arange(-reach, reach + 1))
+        pmf = np.exp(-rate * (distance - 0.5)) * -np.expm1(-rate) / 2
+        pmf[reach] = -np.expm1(-rate / 2)
+        # P(|s| > n) = exp(-rate (n + 1/2))
+        pmfs.append(np.append(pmf, np.exp(-rate * (reach + 0.5))))
+        offsets.append(-reach)
+    return stack(pmfs, offsets)
+
+
+class LaplaceModel(EntropyModel):
+    """The tables that the coder uses, pinned with the weights."""
+
+    log_scales: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("log_scales", torch.from_numpy(log_scales()))
+
+    def make_tables(self) -> Tables:
+        """Return a table per scale."""
+        return tables()
+
+
+class _LeakyClamp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, low: float, high: float) -> Tensor:  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(x)
+        ctx.limits = low, high
+        return x.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def]
+        (x,) = ctx.saved_tensors
+        low, high = ctx.limits
+        stuck = ((x < low) & (gradient > 0)) | ((x > high) & (gradient < 0))
+        return gradient.masked_fill(stuck, 0.0), None, None
+
+
+def leaky_clamp(x: Tensor, low: float, high: float) -> Tensor:
+    """Return x clamped, whose gradient still passes where it would lead x back inside."""
+    clamped: Tensor = _LeakyClamp.apply(x, low, high)
+    return clamped

@@ -1,0 +1,110 @@
+"""What stands for rounding while the codec is trained.
+
+All work on `v`, the latent in units of the step, and round `v - mean`.
+
+References
+----------
+J. Ballé, V. Laparra, E. Simoncelli, "End-to-end optimized image compression", ICLR 2017 (noise).
+L. Theis et al., "Lossy image compression with compressive autoencoders", ICLR 2017 (straight-
+through). E. Agustsson, L. Theis, "Universally quantized neural compression", NeurIPS 2020 (soft).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from bench.models.hybrid import laplace
+from bench.models.hybrid.config import Quantizer
+
+
+def choose(residual: Tensor, log_scale: Tensor, weight: float) -> Tensor:
+    """Return whole numbers for `residual`: rounded, or one nearer to zero where that pays.
+
+    It pays where the squared error grows by less than `weight` times the bits that are saved.
+    """
+    symbol = torch.round(residual)
+    if weight == 0:
+        return symbol
+    nearer = symbol - torch.sign(symbol)
+    cost = (residual - symbol) ** 2 + weight * laplace.bits(symbol, log_scale)
+    other = (residual - nearer) ** 2 + weight * laplace.bits(nearer, log_scale)
+    return torch.where(other < cost, nearer, symbol)
+
+
+class Noise:
+    """Uniform noise in ±1/2 while training, seeded per sample where seeds are given.
+
+    Two processes with half a batch each then see what one with the whole batch sees.
+
+    Parameters
+    ----------
+    seeds : whole numbers (batch,), or None for PyTorch's global generator.
+    """
+
+    def __init__(self, seeds: Tensor | None = None) -> None:
+        self._generators = (
+            None
+            if seeds is None
+            else [torch.Generator().manual_seed(seed) for seed in seeds.tolist()]
+        )
+
+    def like(self, x: Tensor) -> Tensor:
+        """Return noise in the shape of `x` (batch, …)."""
+        if self._generators is None:
+            return torch.rand_like(x) - 0.5
+        rows = [torch.rand(x.shape[1:], generator=one) for one in self._generators]
+        return torch.stack(rows).to(x) - 0.5
+
+
+class ScalarQuantizer(nn.Module):
+    """Rounding with a gradient.
+
+    Parameters
+    ----------
+    kind : "noise": uniform noise in rate and reconstruction; "ste": rounds, the gradient passes;
+        "soft": a differentiable staircase, with learned steps per channel.
+    channels : of the latent.
+    rdo : weight of the rate where rounding decides by rate and distortion.
+    """
+
+    #: Steepness of the soft staircase: 0 is the identity, infinity is rounding.
+    SHARPNESS = 4.0
+
+    def __init__(self, kind: Quantizer, channels: int, rdo: float) -> None:
+        super().__init__()
+        self.kind, self.rdo = kind, rdo
+        if kind == "soft":
+            self.log_step = nn.Parameter(torch.zeros(channels))
+
+    def steps(self) -> Tensor | None:
+        """Return the learned steps, (channels, 1, 1), or None."""
+        return torch.exp(self.log_step)[:, None, None] if self.kind == "soft" else None
+
+    def forward(
+        self, v: Tensor, mean: Tensor, log_scale: Tensor, noise: Noise
+    ) -> tuple[Tensor, Tensor]:
+        """Return the reconstructed latent and the bits of each value, both in the shape of `v`."""
+        residual = v - mean
+        if self.training and self.kind == "noise":
+            noisy = residual + noise.like(v)
+            return mean + noisy, laplace.density_bits(noisy, log_scale)
+        with torch.no_grad():
+            symbol = choose(residual, log_scale, self.rdo)
+        if not self.training:
+            return mean + symbol, laplace.bits(symbol, log_scale)
+        if self.kind == "soft":
+            # The staircase is centred on the choice, so that its value is near what is coded.
+            soft = symbol + _stair(residual - symbol, self.SHARPNESS)
+            return mean + soft, laplace.density_bits(soft, log_scale)
+        through = residual + (symbol - residual).detach()
+        # mean + symbol has the slope 1 in the mean; the latent's slope is passed straight through.
+        return mean + symbol + (v - v.detach()), laplace.bits(through, log_scale)
+
+
+def _stair(x: Tensor, sharpness: float) -> Tensor:
+    """Return 0 at 0, flat there, rising by one per step: the staircase around one step."""
+    whole = torch.floor(x)
+    inside = torch.tanh(sharpness * (x - whole - 0.5))
+    edge = torch.tanh(torch.tensor(sharpness / 2, dtype=x.dtype, device=x.device))
+    return whole + inside / edge / 2 + 0.5

@@ -1,0 +1,1 @@
+"""Training of learned codecs: losses, data, schedules, the loop."""

@@ -1,0 +1,47 @@
+"""Small hybrid codecs, one per switch, for the tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SMALL: dict[str, Any] = {
+    "widths": [16, 16, 32], "decoder_widths": [16, 16, 32], "channels": 96, "hyper": 8,
+    "context": 16, "groups": 3, "heads": 2, "window": 4, "vq_codes": 32, "vq_width": 16,
+}  # fmt: skip
+NO_ATTENTION = {"attention": "none", "refine": False, "cross_attention": False, "position": "none"}
+AE = {"latent": "ae", "rdo": 0, "cross_attention": False}
+VQ = {"quantizer": "vq", "rdo": 0, "cross_attention": False}
+
+#: Name to what differs from SMALL.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "base": {},
+    "dct": {"start": "dct"},
+    "random": {"start": "random"},
+    "plain": {"backbone": "plain"},
+    "mobilenet": {"backbone": "mobilenet"},
+    "vit": {"backbone": "vit", "squeeze_excite": False},
+    "bottleneck": {"block": "bottleneck"},
+    "pool": {"downsample": "pool"},
+    "no-squeeze": {"squeeze_excite": False},
+    "no-attention": NO_ATTENTION,
+    "window-attention": {"attention": "window"},
+    "no-refine": {"refine": False},
+    "no-cross": {"cross_attention": False},
+    "learned-positions": {"position": "learned"},
+    "sinusoidal-positions": {"position": "sinusoidal"},
+    "no-positions": {"position": "none"},
+    "noise": {"quantizer": "noise"},
+    "soft": {"quantizer": "soft"},
+    "vq": VQ,
+    "ae": AE,
+    "ae-noise": {**AE, "quantizer": "noise"},
+    "no-checkerboard": {"checkerboard": False},
+    "one-group": {"groups": 1},
+    "no-rdo": {"rdo": 0},
+    "start-alone": {**NO_ATTENTION, "widths": [], "decoder_widths": []},
+}
+
+
+def arguments(name: str) -> dict[str, Any]:
+    """Return the settings of a variant."""
+    return {**SMALL, **VARIANTS[name]}
