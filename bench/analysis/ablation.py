@@ -34,6 +34,8 @@ COLUMNS = (
     *(name for name in BD_COLUMNS if name not in _BD_KEY),
     *("parameters", "encode_kmac", "decode_kmac", "encode_s_per_mp", "decode_s_per_mp"),
 )
+#: Columns of whole numbers, which rows without a value must not turn into fractions.
+_WHOLE = ("image_n", "n_points", "anchor_points", "n_images", "parameters")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Ablation:
             rows.append(own | _cost(cost))
             for finding in self.findings[base]:
                 rows += self._rows(finding)
-        return pd.DataFrame(rows, columns=list(COLUMNS))
+        return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(_WHOLE, "Int64"))
 
     def _rows(self, finding: Finding) -> list[dict[str, Any]]:
         rows = []
@@ -160,20 +162,18 @@ def ablation(
     metrics: Sequence[str] | None = None,
     *,
     left_out: Mapping[Variant, str] | None = None,
-    complexities: Mapping[str, Complexity] | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> Ablation:
     """Compare every codec of a run that is a variant of another one of it.
 
-    Which are is told by the cards in run.json; a run without variants has an ablation without
-    bases.
+    Which are, and how complex codecs are, run.json tells; a run without variants has an ablation
+    without bases.
 
     Parameters
     ----------
     dataset : name of a data set of the run; may be left out where there is only one.
     metrics : names of metrics that were measured; all that are known here if None.
     left_out : variants that were not measured, and why.
-    complexities : of codecs that tell it, by name.
     bootstrap : where intervals come from; seed 0 if None.
 
     Raises
@@ -187,7 +187,7 @@ def ablation(
     named = variants(results.info)
     measured = [v for v in named if v.base in results.codecs and v.codec in results.codecs]
     bases = [v.base for v in (*measured, *missing) if v.base in results.codecs]
-    costs = _costs(results, complexities or {})
+    costs = _costs(results)
     found = {base: list[Finding]() for base in dict.fromkeys(bases)}
     if found:
         for finding in _compare(results, measured, metrics, costs, bootstrap or Bootstrap()):
@@ -195,8 +195,7 @@ def ablation(
     for variant, reason in missing.items():
         # Without a base there is nothing to stand under; run.json lists it as left out.
         if variant.base in found:
-            cost = Cost(complexity=(complexities or {}).get(variant.codec))
-            found[variant.base].append(Finding(variant, cost, reason=reason))
+            found[variant.base].append(Finding(variant, Cost(), reason=reason))
     return Ablation(
         dataset=dataset,
         metrics=metrics,
@@ -204,6 +203,12 @@ def ablation(
         findings={base: tuple(findings) for base, findings in found.items()},
         timed=bool(results.info.get("timing")),
     )
+
+
+def ablations(results: Results) -> list[Ablation]:
+    """Return the ablation of every data set of a run that has variants in it."""
+    found = [ablation(results, dataset) for dataset in results.datasets]
+    return [one for one in found if one.bases]
 
 
 def variants(info: Mapping[str, Any]) -> list[Variant]:
@@ -262,17 +267,24 @@ def _identical(results: Results, variant: Variant, metrics: Sequence[str]) -> bo
     return np.array_equal(values, bases, equal_nan=True)
 
 
-def _costs(results: Results, complexities: Mapping[str, Complexity]) -> dict[str, Cost]:
+def _costs(results: Results) -> dict[str, Cost]:
     frame = results.frame[results.frame["status"] == "ok"]
     megapixels = frame["width"] * frame["height"] / 1e6
     encode, decode = (
         (frame[name] / megapixels).groupby(frame["codec"]).mean().reindex(results.codecs)
         for name in ("encode_s", "decode_s")
     )
+    codecs = results.info.get("codecs", {})
     return {
-        codec: Cost(encode_s, decode_s, complexities.get(codec))
+        codec: Cost(encode_s, decode_s, _complexity(codecs.get(codec, {}).get("complexity")))
         for codec, encode_s, decode_s in zip(results.codecs, encode, decode, strict=True)
     }
+
+
+def _complexity(told: Mapping[str, float] | None) -> Complexity | None:
+    if not told:
+        return None
+    return Complexity(int(told["parameters"]), told["encode_kmac"], told["decode_kmac"])
 
 
 def _cost(cost: Cost) -> dict[str, Any]:

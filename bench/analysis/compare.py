@@ -195,7 +195,7 @@ def common_images(test: ImageCurves, anchor: ImageCurves) -> tuple[Indices, Indi
     if test.images is anchor.images:
         both = np.flatnonzero(test.complete & anchor.complete)
         return both, both
-    mine, theirs = np.flatnonzero(test.complete), np.flatnonzero(anchor.complete)
+    mine, theirs = (np.flatnonzero(c.complete & (c.digests != "")) for c in (test, anchor))
     _, i, j = np.intersect1d(test.digests[mine], anchor.digests[theirs], return_indices=True)
     return mine[i], theirs[j]
 
