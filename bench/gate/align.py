@@ -93,7 +93,8 @@ class Aligned:
         pixels = (now["width"] * now["height"]).to_numpy(np.float64)
         sizes = np.array([cell.bytes if cell else math.nan for cell in cells])
         now["bytes"], now["bpp"] = sizes, 8 * sizes / pixels
-        now["status"] = ["ok" if cell else "failed" for cell in cells]
+        # Both sides lack what one lacks: curves of other settings would be another quantity.
+        was.frame["status"] = now["status"] = ["ok" if cell else "failed" for cell in cells]
         for name in self.baseline.metrics:
             now[column(name)] = [c.values.get(name, math.nan) if c else math.nan for c in cells]
         return CellIndex.of(was), CellIndex.of(results_of(now, info=was.info, name="this run"))

@@ -25,9 +25,7 @@ FEWEST_REPEATS = 8
 
 
 def _limit(value: Any) -> Any:
-    if value in ("off", False) and not isinstance(value, int | float):
-        return None
-    if value is False:
+    if value is False or value == "off":
         return None
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise ValueError("a number of 0 or more was expected, or off")
@@ -68,7 +66,7 @@ class Limits(BaseModel):
     bytes: Limit = None
     image_bytes: Limit = None
     exact: bool = False
-    failures: Annotated[int, Field(ge=0)] | None = None
+    failures: Annotated[int | None, Field(ge=0), BeforeValidator(_limit)] = None
     encode_ratio: Ratio = None
     decode_ratio: Ratio = None
     encode_ms: Limit = None
@@ -210,7 +208,10 @@ def parse_options(texts: Sequence[str]) -> Gates:
         rule, dot, metric = name.partition(".")
         value = _option_value(right.strip())
         if dot:
-            target.setdefault(rule, {})[metric] = value
+            known = target.setdefault(rule, {})
+            if not isinstance(known, dict):
+                raise RuleError(f"--rule {text}", f"{rule} is given with and without a metric")
+            known[metric] = value
         else:
             target[rule] = value
     return parse_gates({**general, **({"codecs": some} if some else {})}, "--rule")
