@@ -57,7 +57,7 @@ def test_the_interval_of_the_curve_is_that_of_curves_over_images_drawn_again(
     jpeg, webp = curves["jpeg"], curves["webp"]
     generator = np.random.default_rng(9)
     drawn = []
-    for _ in range(800):
+    for _ in range(500):
         images = generator.integers(0, 5, 5)
         drawn.append(bd(jpeg.take(images).mean(), webp.take(images).mean()).bd_rate)
     low, high = np.quantile(drawn, [0.025, 0.975])

@@ -27,7 +27,7 @@ def _inside(x: Array, share: float) -> Array:
 
 
 @given(rows(), st.floats(0, 1), st.floats(0, 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_pchip_is_scipys(knots: tuple[Array, Array], a: float, b: float) -> None:
     x, y = knots
     ours = fit(x, y, "pchip")
@@ -43,7 +43,7 @@ def test_pchip_is_scipys(knots: tuple[Array, Array], a: float, b: float) -> None
 
 
 @given(rows(), st.floats(0, 1), st.floats(0, 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_akima_is_scipys(knots: tuple[Array, Array], a: float, b: float) -> None:
     x, y = knots
     ours = fit(x, y, "akima")
