@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.adapters.make import make_codec
 from bench.api import Run, run
 from bench.cards import CodecCard
-from bench.codec import Complexity
+from bench.engine.folder import RunFolder
 from bench.family import select_family
 from bench.files import whole, write_whole
 from bench.selection import Item
@@ -67,13 +67,13 @@ def ablate(
     device, download = str(options.get("device", "cpu")), bool(options.get("download", False))
     family = select_family(base, variants, device=device, download=download)
     finished = run(family, dataset, metrics=metrics, quiet=quiet, **options)
+    _tell_complexity(finished, family.cards)
     found = ablation(
         read_results(finished.folder),
         left_out={
             Variant(card.name, str(card.base), str(card.change), str(card.differs)): str(lack)
             for card, lack in family.left_out
         },
-        complexities=complexities(family.cards),
     )
     _write(found, finished.folder)
     if report:
@@ -84,10 +84,15 @@ def ablate(
     return AblationRun(finished, found)
 
 
-def complexities(cards: Sequence[CodecCard]) -> dict[str, Complexity]:
-    """Return what codecs cost on any machine, by name, of those that tell it."""
-    told = {card.name: make_codec(card).complexity() for card in cards}
-    return {name: complexity for name, complexity in told.items() if complexity is not None}
+def _tell_complexity(finished: Run, cards: Sequence[CodecCard]) -> None:
+    """Add to run.json what codecs cost on any machine, of those that tell it."""
+    told = False
+    for card in cards:
+        if complexity := make_codec(card).complexity():
+            finished.info["codecs"][card.name]["complexity"] = asdict(complexity)
+            told = True
+    if told:
+        RunFolder(finished.folder).write_info(finished.info)
 
 
 def _write(found: Ablation, folder: Path) -> None:

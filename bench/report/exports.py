@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.analysis.ablation import ablations
 from bench.analysis.axis import axis_of
 from bench.analysis.results import Results
 from bench.analysis.tables import bd_table, known_metrics, point_table
 from bench.errors import UsageError
 from bench.files import whole, write_whole
 from bench.metrics.metric import column
+from bench.report.ablation_text import ablation_tables
 from bench.report.markup import latex_table, markdown_table
 
 log = logging.getLogger("bench")
@@ -28,8 +30,9 @@ def export(results: Results, to: str, folder: str | Path) -> list[Path]:
 
     Parameters
     ----------
-    to : one of :data:`FORMATS`. "csv", "latex" and "markdown" write the points of the curves and
-        the BD table; "parquet" these and all cells; "compressai" and "codec-compare" a JSON file
+    to : one of :data:`FORMATS`. "csv", "latex" and "markdown" write the points of the curves, the
+        BD table and, where the run has variants of a codec, the ablation table; "parquet" these
+        and all cells; "compressai" and "codec-compare" a JSON file
         per codec (and the list that codec-compare's viewer is pointed to).
     folder : where to; made if need be.
 
@@ -46,7 +49,7 @@ def export(results: Results, to: str, folder: str | Path) -> list[Path]:
 
 
 def _csv(results: Results, folder: Path) -> Iterator[Path]:
-    for name, frame in (("points", _points(results)), ("bd", bd_table(results))):
+    for name, frame in _frames(results).items():
         path = folder / f"{name}.csv"
         with whole(path) as part:
             frame.to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
@@ -54,12 +57,18 @@ def _csv(results: Results, folder: Path) -> Iterator[Path]:
 
 
 def _parquet(results: Results, folder: Path) -> Iterator[Path]:
-    frames = {"cells": results.frame, "points": _points(results), "bd": bd_table(results)}
-    for name, frame in frames.items():
+    for name, frame in ({"cells": results.frame} | _frames(results)).items():
         path = folder / f"{name}.parquet"
         with whole(path) as part:
             frame.to_parquet(part, index=False)
         yield path
+
+
+def _frames(results: Results) -> dict[str, pd.DataFrame]:
+    frames = {"points": _points(results), "bd": bd_table(results)}
+    if found := ablations(results):
+        frames["ablation"] = pd.concat([one.table() for one in found], ignore_index=True)
+    return frames
 
 
 def _latex(results: Results, folder: Path) -> Iterator[Path]:
@@ -73,7 +82,9 @@ def _markdown(results: Results, folder: Path) -> Iterator[Path]:
 def _text(
     results: Results, folder: Path, ending: str, render: Callable[..., str]
 ) -> Iterator[Path]:
-    for name, tables in (("points", _point_texts(results)), ("bd", _bd_texts(results))):
+    ablation = [table for one in ablations(results) for table in ablation_tables(one)]
+    documents = {"points": _point_texts(results), "bd": _bd_texts(results)}
+    for name, tables in (documents | ({"ablation": ablation} if ablation else {})).items():
         path = folder / f"{name}.{ending}"
         write_whole(path, "\n".join(render(*table) for table in tables))
         yield path
