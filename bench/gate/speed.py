@@ -217,15 +217,20 @@ def _against_yardstick(
 
 
 def _pace(times: Repeats, settings: list[Key]) -> Array:
-    """Return the time of all settings of the yardstick in each round, shape (2, rounds)."""
+    """Return the yardstick's seconds in each round, shape (2, rounds): its time over all settings
+    at the pace of the round, which is the median over settings, so that one that was disturbed does
+    not disturb the rest.
+    """
     rounds = min(times[key].shape[1] for key in settings)
-    return np.asarray(sum(times[key][:, :rounds] for key in settings))
+    repeats = np.array([times[key][:, :rounds] for key in settings])
+    medians = np.median(repeats, axis=2, keepdims=True)
+    if not (medians > 0).all():
+        raise RunError("a time of the yardstick is zero")
+    return np.asarray(np.median(repeats / medians, axis=0) * medians.sum(axis=0))
 
 
 def _quotient(times: Array, pace: Array) -> Array:
     rounds = min(times.shape[1], pace.shape[1])
-    if not (pace[:, :rounds] > 0).all():
-        raise RunError("a time of the yardstick is zero")
     return np.asarray(times[:, :rounds] / pace[:, :rounds])
 
 
