@@ -71,7 +71,7 @@ class Lpips(Metric):
     def open(self) -> None:
         """Load the network. Raises UnavailableError for missing or foreign weights."""
         if self._model is None:
-            self._model = _build(self.net, self.trunk.load(self._weights()))
+            self._model = network(self.net, self.trunk.load(self._weights()))
 
     def prepare(self, reference: Image) -> list[Tensor] | None:
         """Return the reference's normalised features, or None where they are too many to keep."""
@@ -81,20 +81,23 @@ class Lpips(Metric):
                 f"LPIPS with {self.trunk.name} needs a short side of {self.shortest} pixels or "
                 f"more, the image has {side}"
             )
+        import torch
+
         kept: list[Tensor] = []
-        for features in self._features(reference):
-            kept.append(features)
-            if sum(layer.nbytes for layer in kept) > _KEPT:
-                return None
+        with torch.inference_mode():
+            for features in self._features(reference):
+                kept.append(features)
+                if sum(layer.nbytes for layer in kept) > _KEPT:
+                    return None
         return kept
 
     def measure(self, reference: Image, distorted: Image, prepared: list[Tensor] | None) -> float:
         """Return the distance: 0 for identical images, about 1 for unrelated ones."""
         import torch
 
-        layers = self._features(reference) if prepared is None else iter(prepared)
         total = 0.0
         with torch.inference_mode():
+            layers = self._features(reference) if prepared is None else iter(prepared)
             for weigh, theirs, ours in zip(
                 self._open().lins, layers, self._features(distorted), strict=True
             ):
@@ -104,18 +107,17 @@ class Lpips(Metric):
     def _features(self, image: Image) -> Iterator[Tensor]:
         """Yield each layer's output, of shape (1, channels, height, width), each position's
         features scaled to unit length; one at a time, so that a layer's memory is free again
-        before the next one's.
+        before the next one's. The caller has inference mode on: a generator would leak it.
         """
         import torch
         from lpips import normalize_tensor
 
         model = self._open()
-        with torch.inference_mode():
-            pixels = torch.from_numpy(image.pixels.copy()).permute(2, 0, 1).unsqueeze(0)
-            layer = model.scaling_layer(pixels / 127.5 - 1)
-            for number in range(1, model.L + 1):
-                layer = getattr(model.net, f"slice{number}")(layer)
-                yield normalize_tensor(layer)
+        pixels = torch.from_numpy(image.pixels.copy()).permute(2, 0, 1).unsqueeze(0)
+        layer = model.scaling_layer(pixels / 127.5 - 1)
+        for number in range(1, model.L + 1):
+            layer = getattr(model.net, f"slice{number}")(layer)
+            yield normalize_tensor(layer)
 
     def _open(self) -> Any:
         if self._model is None:
@@ -154,7 +156,7 @@ class LpipsSqueeze(Lpips):
     shortest: ClassVar[int] = 17
 
 
-def _build(net: str, features: Mapping[str, Tensor]) -> Any:
+def network(net: str, features: Mapping[str, Tensor]) -> Any:
     """Return the authors' module for `net` with the given weights and their calibration."""
     import torch
 
