@@ -52,8 +52,8 @@ class CommandCodec(Codec):
     encode, decode : the commands; the first word is a program on the PATH or a path.
     input, output : kinds of the image files; the output's is the input's if left out.
     matrix, range : of YCbCr, where a kind is raw YCbCr (:mod:`bench.adapters.yuv`).
-    smallest : rows and columns that a raw YCbCr picture has at least; smaller images are widened
-        and cropped again.
+    multiple : what width and height of a raw YCbCr picture are a multiple of; images of another
+        size are widened by repeating their last row and column, and cropped after decoding.
     suffix : ending of the bitstream's file, for programs that go by it.
     files : further files that the commands name, relative to the card.
     version : a command that prints the program's version.
@@ -72,7 +72,7 @@ class CommandCodec(Codec):
         output: FileFormat | None = None,
         matrix: Matrix | None = None,
         range: Range | None = None,
-        smallest: int = 1,
+        multiple: int = 1,
         suffix: str = ".bin",
         files: dict[str, CardPath] | None = None,
         version: list[str] | None = None,
@@ -91,7 +91,7 @@ class CommandCodec(Codec):
             raise ValueError(f"timeout: seconds above 0 were expected, got {timeout}")
         self._encode, self._decode, self._version = encode, decode, version
         self._input, self._output = input, output or input
-        self._yuv = _yuv_formats({self._input, self._output}, matrix, range, smallest)
+        self._yuv = _yuv_formats({self._input, self._output}, matrix, range, multiple)
         self._sized = self._output in self._yuv or bool({"width", "height"} & needs)
         self._suffix, self._timeout = suffix, timeout
         self._threads = 1
@@ -237,19 +237,19 @@ def _placeholders(
 
 
 def _yuv_formats(
-    kinds: set[FileFormat], matrix: Matrix | None, range: Range | None, smallest: int
+    kinds: set[FileFormat], matrix: Matrix | None, range: Range | None, multiple: int
 ) -> dict[str, YuvFormat]:
     """Return the formats of those kinds that are raw YCbCr. Raises ValueError."""
     raw = [kind for kind in kinds if kind.startswith("yuv")]
     if not raw:
-        if matrix or range or smallest != 1:
-            raise ValueError("matrix, range and smallest are for raw YCbCr files only")
+        if matrix or range or multiple != 1:
+            raise ValueError("matrix, range and multiple are for raw YCbCr files only")
         return {}
     if not (matrix and range):
         raise ValueError("raw YCbCr needs a matrix (bt601, bt709) and a range (full, limited)")
-    if smallest < 1:
-        raise ValueError(f"smallest: a size of 1 or more was expected, got {smallest}")
-    return {kind: parse_format(kind, matrix, range, smallest) for kind in raw}
+    if multiple < 1:
+        raise ValueError(f"multiple: a number of 1 or more was expected, got {multiple}")
+    return {kind: parse_format(kind, matrix, range, multiple) for kind in raw}
 
 
 def _must_exist(path: Path) -> None:

@@ -27,7 +27,7 @@ class CodecState:
         """Return what the list shows, as values."""
         quality = self.card.quality
         return {
-            "codec": self.card.name,
+            "name": self.card.name,
             "title": self.card.label,
             "state": self.state,
             "missing": self.lack.what if self.lack else None,

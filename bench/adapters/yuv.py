@@ -7,6 +7,7 @@ the samples as they are, in float64, rounded half away from zero. Chroma is halv
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,13 +38,13 @@ class YuvFormat:
     depth: int
     matrix: Matrix
     range: Range
-    #: Rows and columns that the picture in the file has at least.
-    smallest: int = 1
+    #: Width and height of the picture in the file are multiples of this, and even for 4:2:0.
+    multiple: int = 1
 
     def padded(self, size: int) -> int:
-        """Return the width or height of the picture in the file: even for 4:2:0."""
-        size = max(size, self.smallest)
-        return size + size % 2 if self.subsampled else size
+        """Return the width or height of the picture in the file."""
+        unit = math.lcm(self.multiple, 2) if self.subsampled else self.multiple
+        return -(-size // unit) * unit
 
     def n_bytes(self, width: int, height: int) -> int:
         """Return the size of the file of a `width` × `height` image."""
@@ -53,7 +54,7 @@ class YuvFormat:
     def pack(self, pixels: Pixels) -> bytes:
         """Return the file of 8-bit RGB `pixels` (height, width, 3).
 
-        An odd or too small image is widened by repeating its last row and column.
+        An image of another size than `padded` is widened by repeating its last row and column.
         """
         height, width = pixels.shape[:2]
         edges = ((0, self.padded(height) - height), (0, self.padded(width) - width), (0, 0))
@@ -110,9 +111,9 @@ class YuvFormat:
         return (code.astype(np.float64) - offset) / span
 
 
-def parse_format(name: str, matrix: Matrix, range: Range, smallest: int = 1) -> YuvFormat:
+def parse_format(name: str, matrix: Matrix, range: Range, multiple: int = 1) -> YuvFormat:
     """Return the format that a name such as ``yuv420p10`` stands for."""
-    return YuvFormat("420" in name, int(name.rpartition("p")[2]), matrix, range, smallest)
+    return YuvFormat("420" in name, int(name.rpartition("p")[2]), matrix, range, multiple)
 
 
 def _halved(plane: Plane) -> Plane:
