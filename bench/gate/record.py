@@ -26,6 +26,8 @@ from bench.gate.baseline import (
 from bench.gate.times import read_times
 from bench.metrics.metric import column
 
+#: What of the machine can matter to bytes and times; the rest would only make diffs longer.
+_MACHINE = ("processor", "architecture", "cores")
 #: Digits that are kept of a metric's value: more would differ between machines.
 _DIGITS = 9
 
@@ -63,7 +65,7 @@ def baseline_of(run: str | Path) -> Baseline:
             commit=_commit(),
             run=results.name,
             command=tuple(_command(info.get("command", ()))),
-            machine=dict(info.get("machine", {})),
+            machine={k: v for k, v in info.get("machine", {}).items() if k in _MACHINE},
             timing=dict(info.get("timing") or {}),
         ),
         dataset=BaselineDataset(
