@@ -80,19 +80,16 @@ def _make(
     runs = read_runs(folders)
     sections = describe(merge(runs), anchor)
     prose = write_prose(runs, sections)
-    figures = [draw(section, list(section.metrics)) for section in sections]
     if "html" in kinds:
         from bench.report.html import render_html
 
-        first = [
-            [figure for figure in drawn if figure.metric == section.first_metric]
-            for drawn, section in zip(figures, sections, strict=True)
-        ]
-        page = render_html(sections, prose, first, print_of, cards)
+        figures = [draw(section, list(section.metrics)[:1]) for section in sections]
+        page = render_html(sections, prose, figures, print_of, cards)
         _write(target / FILES["html"], page.encode())
     if "pdf" in kinds:
-        from bench.report.pdf import render_pdf
+        from bench.report.pdf import render_pdf, shown
 
+        figures = [draw(section, shown(section)) for section in sections]
         _write(target / FILES["pdf"], render_pdf(sections, prose, figures, print_of))
 
 

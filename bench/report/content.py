@@ -121,10 +121,8 @@ class SectionContent:
 
     @cached_property
     def first_metric(self) -> str:
-        """The metric that a report opens with; empty where none was measured."""
-        return next((m for m in ("psnr", "ms-ssim") if m in self.metrics), "") or next(
-            iter(self.metrics), ""
-        )
+        """The metric that a report opens with: the first of the run; empty for none."""
+        return next(iter(self.metrics), "")
 
 
 def describe(sections: Sequence[Section], anchor: str | None = None) -> list[SectionContent]:

@@ -6,6 +6,7 @@ import json
 import math
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def render_pdf(
             "remarks": prose.remarks,
             "sections": described,
             "speed_note": prose.speed_note,
+            "ablations": [asdict(block) for block in prose.ablations],
             "failures": [vars(failure) for failure in prose.failures[:_MOST_FAILURES]],
             "failures_left_out": max(0, len(prose.failures) - _MOST_FAILURES),
             "runs": [_run(run) for run in prose.runs],
@@ -70,7 +72,7 @@ def render_pdf(
 
 
 def _section(section: SectionContent, index: int, drawn: Sequence[str]) -> dict[str, Any]:
-    shown = _shown(section)
+    names = shown(section)
     codecs = section.codecs
     return {
         "title": section.title,
@@ -78,9 +80,9 @@ def _section(section: SectionContent, index: int, drawn: Sequence[str]) -> dict[
         "images": len(section.images),
         "metrics": [
             _metric(section, name, f"figure-{index}-{name}.svg" if name in drawn else None)
-            for name in shown
+            for name in names
         ],
-        "left_out": [name for name in section.metrics if name not in shown],
+        "left_out": [name for name in section.metrics if name not in names],
         "codecs": [
             {"name": codec, "title": section.section.codec_title(codec)} for codec in codecs
         ],
@@ -99,7 +101,7 @@ def _section(section: SectionContent, index: int, drawn: Sequence[str]) -> dict[
     }
 
 
-def _shown(section: SectionContent) -> list[str]:
+def shown(section: SectionContent) -> list[str]:
     """Return the metrics with a table: not the decibels of one that is compared in decibels."""
     names = section.metrics
     doubled = {f"{name}-db" for name in names if names[name].axis.decibels}

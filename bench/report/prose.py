@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.report.ablation_section import AblationBlock, ablation_blocks
 from bench.report.content import SectionContent
 from bench.report.sources import RunSource
 
@@ -61,6 +62,7 @@ class Prose:
     speed_note: str
     failures: tuple[Failure, ...]
     undefined: tuple[Failure, ...]
+    ablations: tuple[AblationBlock, ...]
     runs: tuple[RunFacts, ...]
 
 
@@ -79,6 +81,7 @@ def write_prose(runs: Sequence[RunSource], sections: Sequence[SectionContent]) -
         speed_note=_speed_note(runs),
         failures=tuple(failure for frame in frames for failure in _failures(frame)),
         undefined=tuple(gap for frame in frames for gap in _undefined(frame)),
+        ablations=ablation_blocks(runs),
         runs=tuple(_run_facts(run) for run in runs),
     )
 

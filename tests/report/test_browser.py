@@ -1,0 +1,249 @@
+"""The page in a real Chromium, from disk, with the network off."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+DESKTOP = {"width": 1280, "height": 860}
+PHONE = {"width": 360, "height": 740}
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        message = "no Chromium here: apt-get install chromium"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+Opener = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Opener]:
+    """Open a file; when the test is over, no page may have complained or asked for the network."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(path: Path, **options: Any) -> Any:
+        options = {"viewport": DESKTOP, "offline": True, **options}
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        # A violation of the Content-Security-Policy is a console error too.
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on("request", lambda request: _only_local(request.url, complaints))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _only_local(url: str, complaints: list[str]) -> None:
+    if not url.startswith(("file:", "data:")):
+        complaints.append(f"asked for {url}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_page_opens_and_draws_every_curve(
+    opened: Opener, reports: Path, viewport: dict[str, int], scheme: str
+) -> None:
+    page = opened(reports / "report.html", viewport=viewport, color_scheme=scheme)
+
+    paths = page.locator("#curves-chart .series .curve")
+    assert paths.count() == 3
+    # Eight settings: a move and seven lines.
+    assert all(len(re.findall("[ML]", p.get_attribute("d"))) == 8 for p in paths.all())
+    assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+    ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 29)"}[scheme]
+
+
+def test_theme_button_overrides_the_system(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html", color_scheme="dark")
+    page.click("#theme")
+    assert page.inner_text("#theme") == "Theme: light"
+    ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+
+
+def test_legend_hides_a_codec_and_shows_it_again(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html")
+    button = page.locator("#legend button[data-codec=webp]")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert page.locator("#curves-chart .series[data-codec=webp]").count() == 0
+    page.keyboard.press("Enter")  # the focus has stayed on the button
+    assert page.locator("#curves-chart .series[data-codec=webp]").count() == 1
+
+
+def test_metric_switch_changes_curves_table_and_verdict(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html")
+    before = page.inner_text("#headline"), page.inner_text("#bd-table")
+    page.select_option("#metric-choice", "ms-ssim")
+    assert "MS-SSIM" in page.locator("#curves-chart .label").last.text_content()
+    after = page.inner_text("#headline"), page.inner_text("#bd-table")
+    assert "MS-SSIM" in after[0]
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_decibels_and_log_rate_change_the_axes(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html")
+    assert page.locator("#scale-control").is_hidden()  # PSNR has one form
+    page.select_option("#metric-choice", "ms-ssim")
+    assert "in dB" in page.locator("#curves-chart .label").last.text_content()
+    page.uncheck("#in-decibels")
+    assert "in dB" not in page.locator("#curves-chart .label").last.text_content()
+    page.check("#log-rate")
+    assert "log scale" in page.locator("#curves-chart .label").first.text_content()
+
+
+def test_single_image_has_its_own_curves_and_ranking(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html")
+    before = page.locator("#curves-chart .curve").first.get_attribute("d")
+    page.select_option("#image-choice", label="b.png")
+    assert page.locator("#curves-chart .curve").first.get_attribute("d") != before
+    assert "b.png alone" in page.inner_text("#ranking-caption")
+
+
+def test_pointer_shows_codec_setting_rate_value_and_interval(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html")
+    page.locator(".series[data-codec=jpeg] .marker").nth(3).hover(force=True)
+    tip = page.locator("#curves-tip")
+    assert tip.is_visible()
+    pattern = r"jpeg\s+quality 35\s+\d\.\d{3} bpp \(95 %: .+ to .+\)\s+PSNR.* dB \(95 %: .+ to .+\)"
+    assert re.fullmatch(pattern, tip.inner_text().replace("\u202f", " "), re.DOTALL)
+
+
+def test_arrow_keys_walk_the_curves(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html")
+    page.focus("#curves-chart svg")
+    page.keyboard.press("ArrowRight")
+    first = page.inner_text("#curves-tip")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#curves-tip") != first
+    page.keyboard.press("ArrowDown")
+    assert not page.inner_text("#curves-tip").startswith("jpeg\n")
+    page.keyboard.press("Escape")
+    assert page.locator("#curves-tip").is_hidden()
+
+
+def test_table_sorts_by_a_column_both_ways(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html")
+
+    def column() -> list[str]:
+        return page.locator("#bd-table tbody th").all_inner_texts()
+
+    page.locator("#bd-table thead button").first.click()
+    rising = column()
+    assert rising == sorted(rising)
+    page.locator("#bd-table thead button").first.click()
+    assert column() == rising[::-1]
+    assert page.locator("#bd-table th[aria-sort=descending]").count() == 1
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_slider_moves_by_keyboard_and_pointer(
+    opened: Opener, reports: Path, viewport: dict[str, int]
+) -> None:
+    page = opened(reports / "report.html", viewport=viewport, has_touch=viewport is PHONE)
+    page.locator("#split").scroll_into_view_if_needed()
+    page.wait_for_function("document.getElementById('stage-left').width > 200")
+
+    def clip() -> str:
+        return str(page.evaluate("document.getElementById('stage-right').style.clipPath"))
+
+    before = clip()
+    page.focus("#split")
+    page.keyboard.press("ArrowLeft")
+    assert clip() != before
+    box = page.locator("#split").bounding_box()
+    place = box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2
+    if viewport is PHONE:
+        page.touchscreen.tap(*place)
+    else:
+        page.mouse.click(*place)
+    assert 70 < float(page.input_value("#split")) < 90
+
+
+def test_pictures_differ_between_codecs_and_have_an_error_map(
+    opened: Opener, reports: Path
+) -> None:
+    page = opened(reports / "report.html")
+    page.wait_for_function("document.getElementById('error-left').width > 200")
+    digest = """id => { const c = document.getElementById(id);
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        let sum = 0; for (const v of d) sum = (sum * 31 + v) % 1000000007; return sum; }"""
+    left, right = page.evaluate(digest, "stage-left"), page.evaluate(digest, "stage-right")
+    assert left != right
+    assert page.evaluate(digest, "error-left") != page.evaluate(digest, "error-right")
+    page.select_option("#picture-left", "")  # the original has no error map
+    page.wait_for_function("document.getElementById('error-figure-left').hidden")
+    assert page.inner_text("#facts-left") == "original"
+
+
+def test_hostile_file_name_is_shown_as_text(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html")
+    assert "<img src=x onerror=alert(1)>.png" in page.inner_text("#image-table")
+    assert page.locator("img[src=x]").count() == 0
+    content = (reports / "report.html").read_text("utf-8")
+    assert "<img src=x" not in content
+    assert "\\u003cimg src=x" in content
+
+
+def test_without_scripts_curves_and_tables_are_there(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html", java_script_enabled=False)
+    image = page.locator("img.static")
+    assert image.count() == 1
+    assert image.bounding_box()["height"] > 200
+    assert "BD-rate" in page.inner_text("noscript table >> nth=0")
+    assert page.locator("#result").is_hidden()
+
+
+def test_printed_page_shows_results_without_controls(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html", color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.locator(".bar").is_hidden()
+    assert page.locator("#curves-chart svg").is_visible()
+    ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+
+
+def test_everything_that_takes_the_focus_shows_it(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html")
+    page.keyboard.press("Tab")
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        outline = page.evaluate(
+            """() => { const e = document.activeElement, shown = e.closest('.stage') || e;
+            return [e.id || e.className || e.tagName, getComputedStyle(shown).outlineStyle] }"""
+        )
+        assert outline[1] != "none", outline

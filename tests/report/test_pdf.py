@@ -1,0 +1,80 @@
+"""The PDF: its text, its numbers, its pages."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+from report.reading import change_rows, text_of
+
+from bench.report.build import write_report
+
+
+def shown(value: str) -> str:
+    return f"{float(value):+.1f} %".replace("-", "−")
+
+
+def test_every_bd_rate_and_interval_equals_bd_csv(measured: Path, reports: Path) -> None:
+    text = text_of(reports / "report.pdf")
+    with (measured / "bd.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["metric"] for row in rows} == {"psnr", "ms-ssim"}
+    for row in rows:
+        assert not math.isnan(float(row["bd_rate"]))
+        interval = f"{shown(row['ci_low'])} … {shown(row['ci_high'])}"
+        assert f"{row['codec']} {shown(row['bd_rate'])} {interval}" in text
+        assert shown(row["image_mean"]) in text
+
+
+def test_html_carries_the_numbers_of_bd_csv(measured: Path, reports: Path) -> None:
+    page = (reports / "report.html").read_text("utf-8")
+    data = page.split('<script type="application/json" id="data">')[1].split("</script>")[0]
+    metrics = json.loads(data)["sections"][0]["metrics"]
+    with (measured / "bd.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            found = next(r for r in metrics[row["metric"]]["rows"] if r["codec"] == row["codec"])
+            for name in ("bd_rate", "ci_low", "ci_high", "image_mean", "overlap", "range_low"):
+                assert found[name] == float(row[name]), name
+
+
+def test_text_is_not_taken_for_markup(copied: Path, tmp_path: Path) -> None:
+    odd = r'#panic("x") $a_1$ *b* _c_ `d` <e> @f \g [h] // i /* j'
+    info = json.loads((copied / "run.json").read_text("utf-8"))
+    info["codecs"]["webp"]["title"] = odd
+    info["command"] = ["bench", "run", "--dataset", "#import 'x'"]
+    (copied / "run.json").write_text(json.dumps(info), "utf-8")
+    write_report([copied], ["pdf"], out=tmp_path)
+    text = text_of(tmp_path / "report.pdf")
+    assert odd in text
+    assert "#import" in text
+
+
+def test_long_names_stay_on_the_page(copied: Path, tmp_path: Path) -> None:
+    long = "a-codec-with-a-name-of-more-than-eighty-letters-which-nobody-would-type-but-a-script"
+    change_rows(copied, lambda frame: frame.replace({"codec": {"jpeg-444": long}}))
+    write_report([copied], ["pdf"], out=tmp_path)
+    for page in PdfReader(tmp_path / "report.pdf").pages:
+        width = float(page.mediabox.width)
+        places: list[float] = []
+        page.extract_text(visitor_text=lambda t, cm, tm, f, s, p=places: p.append(tm[4] + cm[4]))
+        assert max(places) < width - 40
+
+
+def test_pages_render(reports: Path, tmp_path: Path) -> None:
+    if shutil.which("pdftoppm") is None:
+        pytest.skip("pdftoppm is not installed: apt-get install poppler-utils")
+    command = ["pdftoppm", "-r", "40", "-png", str(reports / "report.pdf"), str(tmp_path / "page")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert len(list(tmp_path.glob("page*.png"))) == len(PdfReader(reports / "report.pdf").pages)
+
+
+def test_same_inputs_give_the_same_bytes(measured: Path, reports: Path, tmp_path: Path) -> None:
+    write_report([measured], ["pdf"], out=tmp_path)
+    assert (tmp_path / "report.pdf").read_bytes() == (reports / "report.pdf").read_bytes()
