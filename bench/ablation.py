@@ -14,6 +14,7 @@ from bench.cards import CodecCard
 from bench.engine.folder import RunFolder
 from bench.family import select_family
 from bench.files import whole, write_whole
+from bench.report.fingerprint import ABLATION
 from bench.selection import Item
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 #: What variants are compared on unless told otherwise.
 METRICS = ("psnr", "ms-ssim", "lpips")
-CSV, JSON = "ablation.csv", "ablation.json"
+CSV = "ablation.csv"
 
 
 @dataclass(frozen=True)
@@ -103,4 +104,4 @@ def _write(found: Ablation, folder: Path) -> None:
             part, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8"
         )
     document = json.dumps(ablation_json(found), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / JSON, document + "\n")
+    write_whole(folder / ABLATION, document + "\n")

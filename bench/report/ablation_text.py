@@ -16,7 +16,7 @@ from bench.text import table
 
 SCHEMA = 1
 #: How a row says what is done to the base.
-_SIGNS = {"removed": "− ", "added": "+ ", "replaced": ""}
+SIGNS = {"removed": "− ", "added": "+ ", "replaced": ""}
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ def ablation_text(ablation: Ablation, width: int | None = None) -> str:
         heading = f"Against {base}, {ablation.dataset}, {_images(findings)}"
         body = _fold([names, _differs("", findings)], [names], groups, width)
         blocks.append(f"{heading}\n\n{body}")
-    notes = [
-        textwrap.fill(note, width or 100, subsequent_indent="    ") for note in _notes(ablation)
+    below = [
+        textwrap.fill(note, width or 100, subsequent_indent="    ") for note in notes(ablation)
     ]
-    return "\n\n".join([*blocks, "\n".join(notes)] if notes else blocks)
+    return "\n\n".join([*blocks, "\n".join(below)])
 
 
 def ablation_tables(
@@ -100,7 +100,7 @@ def _images(findings: tuple[Finding, ...]) -> str:
 
 
 def _differs(base: str, findings: tuple[Finding, ...]) -> _Column:
-    cells = [_SIGNS.get(f.variant.change, "") + f.variant.differs for f in findings]
+    cells = [SIGNS.get(f.variant.change, "") + f.variant.differs for f in findings]
     return _Column("what differs", "l", [base, *cells])
 
 
@@ -161,7 +161,8 @@ def _width(columns: list[_Column]) -> int:
     return max(map(len, _text(columns).splitlines()))
 
 
-def _notes(ablation: Ablation) -> Iterator[str]:
+def notes(ablation: Ablation) -> Iterator[str]:
+    """Yield what a reader of the tables must know: why a value is NA, how verdicts come about."""
     findings = [finding for group in ablation.findings.values() for finding in group]
     for finding in findings:
         name = finding.variant.codec

@@ -16,6 +16,8 @@ from bench import __version__, paths
 
 #: Format of a report to the name of its file.
 FILES = {"html": "report.html", "pdf": "report.pdf"}
+#: What `bench ablate` adds to a run's folder; only then has the report a section on variants.
+ABLATION = "ablation.json"
 _MARK = b"bench-report"
 
 
@@ -36,6 +38,7 @@ def fingerprint(run_folders: Iterable[str | Path], anchor: str | None = None) ->
             with results.open("rb") as stream:
                 while block := stream.read(1 << 20):
                     digest.update(block)
+        digest.update(b"ablation" * (folder / ABLATION).is_file())
     return digest.hexdigest()
 
 
