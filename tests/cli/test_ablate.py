@@ -99,6 +99,29 @@ def test_a_narrow_terminal_gets_the_table_in_parts_and_no_metric_torn_apart(fold
         assert ("BD-rate" in line) == ("by PSNR" in line)
 
 
+def test_the_reports_have_the_table_of_an_ablation_and_only_of_one(folder, tmp_path):
+    from pypdf import PdfReader
+
+    from bench.report.build import write_report
+
+    rate = pd.read_csv(folder / "ablation.csv")["bd_rate"].iloc[1]
+    shown = f"{rate:+.2f}\u202f%".replace("-", "−")
+    page, document = write_report([folder], out=tmp_path)
+    html = page.read_text("utf-8")
+    text = "".join(sheet.extract_text() for sheet in PdfReader(document).pages)
+    for written in (html, text):
+        assert "Variants of jpeg-444 on kodak" in written
+        assert "+ optimised Huffman tables" in written
+    assert f"<td>{shown}<small" in html
+    assert shown.replace("\u202f", " ") in text.replace("\u202f", " ").replace("\u200b", "")
+    compared = tmp_path / "compared"
+    compared.mkdir()
+    for name in ("results.csv", "run.json"):
+        (compared / name).write_bytes((folder / name).read_bytes())
+    (page,) = write_report([compared], ["html"])
+    assert "Variants of jpeg" not in page.read_text("utf-8")
+
+
 def test_a_switch_that_changes_no_byte_is_told(tmp_path, capsys):
     """libjpeg codes progressive scans with optimised tables whether told to or not."""
     card = (Path(__file__).parents[2] / "codecs" / "jpeg-progressive.yaml").read_text("utf-8")
