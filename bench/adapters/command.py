@@ -154,7 +154,7 @@ class CommandCodec(Codec):
         """
         found = {}
         for command in (self._encode, self._decode):
-            found[command[0]] = program_digest(self._program(command[0]))
+            found[command[0]] = program_digest(self._program(command[0]).resolve())
             found |= {name: _digest(path) for name, path in self._files_at_home(command).items()}
         found |= {name: _digest(path) for name, path in self._files.items()}
         if self._version:
@@ -175,7 +175,7 @@ class CommandCodec(Codec):
 
     def _files_at_home(self, command: list[str]) -> dict[str, Path]:
         """Return the files beside its program that a command names."""
-        home = self._program(command[0]).parent
+        home = self._program(command[0]).resolve().parent
         found = {}
         for argument in command[1:]:
             _, mark, rest = argument.partition(_HOME)
@@ -185,7 +185,12 @@ class CommandCodec(Codec):
 
     def _run(self, command: list[str], folder: Path, values: Mapping[str, object]) -> str:
         program = self._program(command[0])
-        values = {**self._files, "threads": self._threads, "home": program.parent, **values}
+        values = {
+            **self._files,
+            "threads": self._threads,
+            "home": program.resolve().parent,
+            **values,
+        }
         arguments = [argument.format_map(dict(values)) for argument in command[1:]]
         return run_program([str(program), *arguments], folder, self._timeout, self._threads)
 

@@ -23,11 +23,15 @@ _KEPT = 4000
 
 
 def find_program(name: str) -> Path:
-    """Return where the program is, links followed. Raises UnavailableError."""
+    """Return where the program is. Raises UnavailableError.
+
+    Links are not followed: some programs go by the name they are called by, and the python of a
+    virtual environment by the place.
+    """
     found = shutil.which(name)
     if found is None:
         raise UnavailableError(f"the program {name} is not on the PATH")
-    return Path(found).resolve()
+    return Path(found).absolute()
 
 
 def run_program(argv: Sequence[str], folder: Path, timeout: float, threads: int) -> str:
