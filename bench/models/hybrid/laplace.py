@@ -15,9 +15,9 @@ from torch import Tensor
 from bench.entropy.tables import TOTAL, Floats, Tables, stack
 from bench.models.entropy_models import EntropyModel
 
-#: Logarithms of the tabulated scales (standard deviations, in steps): even from 0.08 to 256.
+#: Logarithms of the tabulated scales (standard deviations, in steps): even from 0.08 to 128.
 SCALES = 64
-LOWEST, HIGHEST = math.log(0.08), math.log(256.0)
+LOWEST, HIGHEST = math.log(0.08), math.log(128.0)
 #: A table ends where a symbol's frequency would fall below this many 65536ths: rarer ones are
 #: escapes, since raising their frequencies to one would be paid for by the likely ones.
 RAREST = 1.0

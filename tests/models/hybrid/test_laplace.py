@@ -54,5 +54,5 @@ def test_tables_say_what_the_rates_say():
         at = symbols - tables.offsets[row]
         frequencies = np.diff(tables.cdf[row])[at] / 65536
         assert np.allclose(
-            -np.log2(frequencies), _expected(symbols.astype(float), scale), atol=0.02
+            -np.log2(frequencies), _expected(symbols.astype(float), scale), atol=0.05
         )

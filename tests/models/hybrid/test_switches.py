@@ -7,19 +7,16 @@ import itertools
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hybrid_variants import VARIANTS, arguments
 
 from bench.image import read_image
 from bench.models.checkpoint import save
 from bench.models.hybrid.model import Hybrid
 from bench.training.losses import RateDistortion
-
-sys.path.insert(0, str(Path(__file__).parent))
-from variants import VARIANTS, arguments
 
 #: Each takes seconds; the rest of them is checked by the slow suite.
 FAST = ("base", "random", "vit", "noise", "soft", "vq", "ae")
