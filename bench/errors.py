@@ -11,6 +11,7 @@
     ├── ImageError                a file that is no image, or one that version 1 does not measure
     ├── DatasetError              a data set that is missing, incomplete or not what its card says
     │   └── DownloadError         a transfer that failed or brought the wrong bytes
+    ├── TrainingError             training can't start or go on; what was learned is kept
     ├── RunError                  a run folder that cannot be used
     ├── SchemaError               a file written by another version of bench
     ├── BaselineError             a baseline that is cut, edited by hand or no baseline
@@ -99,6 +100,10 @@ class DatasetError(BenchError):
 
 class DownloadError(DatasetError):
     """A transfer failed or brought other bytes than the card promises."""
+
+
+class TrainingError(BenchError):
+    """Training can't start or go on; the last good checkpoint is kept."""
 
 
 class RunError(BenchError):

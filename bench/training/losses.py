@@ -37,11 +37,11 @@ class RateDistortion(nn.Module):
     rate, mse, ms_ssim, lpips, vgg, commitment : weights of the terms. `mse` is in bits at the
         quality's slope, so is `ms_ssim` (scaled to equal it where MS-SSIM is 0.98 at 30 dB);
         `lpips` and `vgg` are their distances, added at their weight.
-    features : the folder of the torchvision weights that `lpips` and `vgg` need.
 
     Raises
     ------
-    UsageError : a negative weight, or a perceptual term without its weights' folder.
+    UsageError : a negative weight.
+    UnavailableError : the weights of a perceptual term's network are not on this machine.
     """
 
     def __init__(
@@ -52,7 +52,6 @@ class RateDistortion(nn.Module):
         lpips: float = 0.0,
         vgg: float = 0.0,
         commitment: float = 0.25,
-        features: str | None = None,
     ) -> None:
         super().__init__()
         weights = {"rate": rate, "mse": mse, "ms_ssim": ms_ssim, "lpips": lpips, "vgg": vgg,
@@ -65,7 +64,7 @@ class RateDistortion(nn.Module):
         if lpips or vgg:
             from bench.training.perceptual import Perceptual
 
-            self.perceptual = Perceptual(lpips, vgg, features)
+            self.perceptual = Perceptual(lpips, vgg)
 
     def forward(self, out: HybridForward, x: Tensor, quality: Tensor) -> Terms:
         """Return the terms for a batch: `x` (batch, 3, height, width), `quality` (batch,)."""

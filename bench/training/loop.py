@@ -1,0 +1,183 @@
+"""The loop: Lightning's, with our steps, validation and checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from bench.errors import TrainingError
+from bench.models.hybrid.model import Hybrid
+from bench.training.ema import Average
+from bench.training.export import released
+from bench.training.losses import RateDistortion, Terms
+
+#: What the parts that begin at nothing learn faster than, and what the start's matrices learn at.
+FAST = ("context", "hyper", "side_", "quantizer", "vq")
+SLOW = ("start.", "gain_")
+
+
+class FidelityStage(lightning.LightningModule):
+    """Rate and distortion: the first stage.
+
+    Parameters
+    ----------
+    model : the network.
+    losses : what is minimised.
+    learning_rate : of the learned branches; the entropy model learns three times as fast, the
+        start's matrices at a sixth.
+    warmup : steps over which the rate rises; it falls as a cosine until `steps`.
+    clip : largest norm of the gradient.
+    decay : of the weights' moving average.
+    """
+
+    def __init__(
+        self, model: Hybrid, losses: RateDistortion, *, learning_rate: float, warmup: int,
+        steps: int, clip: float, decay: float, max_seconds: float | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.model, self.losses = model, losses
+        self.average = Average(model, decay)
+        self.learning_rate, self.warmup, self.steps, self.clip = learning_rate, warmup, steps, clip
+        self.max_seconds = max_seconds
+        self._began = time.monotonic()
+
+    def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor:
+        """Return the loss of a batch. Raises TrainingError where it is not finite."""
+        x = batch["x"].float() / 255
+        terms: Terms = self.losses(
+            self.model(x, batch["quality"], batch["seed"]), x, batch["quality"]
+        )
+        if not bool(torch.isfinite(terms.total)):
+            raise TrainingError(
+                f"the loss is {terms.total.item()} at step {self.done}: training stops, the last "
+                "good checkpoint is kept; lower optim.lr or continue from it"
+            )
+        self._log(terms, terms.total)
+        return terms.total
+
+    @property
+    def done(self) -> int:
+        """Steps that the weights have seen."""
+        return int(self.average.updates)
+
+    def _log(self, terms: Terms, loss: Tensor) -> None:
+        values = {f"train/{name}": value for name, value in terms.values.items()}
+        values["train/loss"] = loss.detach()
+        values["train/psnr"] = -10 * torch.log10(terms.values["mse"].clamp_min(1e-10))
+        self.log_dict(values)
+        for name in ("rate", "psnr", "loss"):
+            self.log(name, values[f"train/{name}"], prog_bar=True, logger=False)
+
+    def on_train_start(self) -> None:
+        """Start the clock of the time budget."""
+        self._began = time.monotonic()
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Stop before a gradient that is not finite reaches the weights."""
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        if not bool(torch.isfinite(norm)):
+            raise TrainingError(
+                f"the gradient is not finite at step {self.done}: training stops, the last "
+                "good checkpoint is kept; lower optim.lr or continue from it"
+            )
+        self.log("train/gradient", norm)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Take the new weights into the average."""
+        self.average.update(self.model)
+
+    def validation_step(self, batch: Any, number: int) -> None:
+        """Log a true operating point: real bytes there and back, with the averaged weights."""
+        x, qualities = batch
+        network = released(self.average.network, self._fitting())
+        for quality in qualities:
+            bits = errors = 0.0
+            for image in x:
+                stream = network.compress(image[None], quality)
+                decoded = network.decompress(stream, *image.shape[1:])
+                rounded = (decoded * 255).round() / 255
+                bits += 8 * len(stream) / (image.shape[1] * image.shape[2])
+                errors += -10 * math.log10(float((rounded - image).square().mean()) + 1e-10)
+            self.log_dict({
+                f"valid/bpp-{quality:g}": bits / len(x), f"valid/psnr-{quality:g}": errors / len(x)
+            })  # fmt: skip
+
+    def _fitting(self) -> list[Tensor]:
+        loader = self.trainer.train_dataloader
+        if self.model.config.latent != "ae" or loader is None:
+            return []
+        return [loader.dataset[i]["x"][None].float() / 255 for i in range(16)]
+
+    def configure_optimizers(self) -> Any:
+        """Return Adam with its schedule: warm-up, then a cosine over steps or time."""
+        groups: dict[str, list[Tensor]] = {"fast": [], "slow": [], "rest": []}
+        for name, parameter in self.model.named_parameters():
+            kind = "fast" if name.startswith(FAST) else "slow" if name.startswith(SLOW) else "rest"
+            groups[kind].append(parameter)
+        factor = {"fast": 3.0, "slow": 1 / 6, "rest": 1.0}
+        optimizer = torch.optim.Adam(
+            [
+                {"params": parameters, "lr": factor[kind] * self.learning_rate}
+                for kind, parameters in groups.items()
+                if parameters
+            ],
+            betas=(0.9, 0.99),
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate_at)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _rate_at(self, step: int) -> float:
+        done = step / self.steps
+        if self.max_seconds:
+            done = max(done, (time.monotonic() - self._began) / self.max_seconds)
+        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        return rise * (0.03 + 0.97 * (1 + math.cos(math.pi * min(1.0, done))) / 2)
+
+
+class Keeper(Callback):
+    """Keeps one checkpoint that is whole at every moment, and one of the end.
+
+    Parameters
+    ----------
+    path : of the checkpoint.
+    every : seconds between two.
+    """
+
+    def __init__(self, path: Path, every: float) -> None:
+        self.path, self.every = path, every
+        self._last = time.monotonic()
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Save where it is time; only after steps whose loss was finite."""
+        due = trainer.strategy.broadcast(time.monotonic() - self._last > self.every)
+        if due:
+            self.save(trainer)
+
+    def on_train_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Save the last step."""
+        self.save(trainer)
+
+    def save(self, trainer: lightning.Trainer) -> None:
+        """Write the checkpoint. Raises TrainingError where the disk refuses it."""
+        arriving = self.path.with_name(f"{self.path.name}.writing")
+        try:
+            trainer.save_checkpoint(arriving)
+            if trainer.is_global_zero:
+                arriving.replace(self.path)
+        except (OSError, RuntimeError) as error:
+            arriving.unlink(missing_ok=True)
+            raise TrainingError(
+                f"the checkpoint can't be written to {self.path.parent}: {error}; the one before "
+                "it is kept"
+            ) from None
+        self._last = time.monotonic()

@@ -1,0 +1,307 @@
+"""One training, from its settings to a checkpoint that can be released."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.errors import TrainingError, UnavailableError, UsageError
+from bench.image import Pixels
+
+log = logging.getLogger(__name__)
+
+CONF = Path(__file__).parent / "conf"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training left behind.
+
+    Parameters
+    ----------
+    folder : with last.ckpt, the logs and, where asked for, weights and card.
+    steps : that the weights have seen.
+    weights, card : the release, or None.
+    """
+
+    folder: Path
+    steps: int
+    weights: Path | None
+    card: Path | None
+
+
+def settings(overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of ``bench train`` with `overrides` in Hydra's syntax applied.
+
+    Raises
+    ------
+    UsageError : an unknown setting or a value that Hydra refuses.
+    UnavailableError : Hydra is not installed.
+    """
+    try:
+        from hydra import compose, initialize_config_dir
+        from hydra.errors import HydraException
+        from omegaconf import OmegaConf
+        from omegaconf.errors import OmegaConfBaseException
+    except ImportError:
+        raise UnavailableError(
+            "training needs Lightning, Hydra and Albumentations", "pip install 'rdbench[train]'"
+        ) from None
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            # Any setting of the network can be given, though files name only what they change.
+            known = [f"++{one}" if _adds(one) else one for one in overrides]
+            config = compose("train", overrides=known)
+        values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError(f"bench train: {str(error).splitlines()[0]}") from None
+    result: dict[str, Any] = values
+    return result
+
+
+def _adds(override: str) -> bool:
+    name = override.split("=", 1)[0]
+    return name.startswith("model.")
+
+
+def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any] = ()) -> Trained:
+    """Train as `values` (see conf/train.yaml) say; continue what OUT/NAME holds.
+
+    `card` asks for weights and card at the end; `callbacks` are further ones of Lightning's.
+
+    Raises
+    ------
+    BenchError : wrong settings, no images, a checkpoint of another network, a loss that is not
+        finite, a full disk.
+    """
+    import lightning
+    from lightning.pytorch.callbacks import TQDMProgressBar
+
+    from bench.models.hybrid.config import HybridConfig
+    from bench.models.hybrid.model import Hybrid
+    from bench.training.adversarial import AdversarialStage
+    from bench.training.discriminator import Discriminator
+    from bench.training.loop import FidelityStage, Keeper
+    from bench.training.losses import RateDistortion
+
+    try:
+        config = HybridConfig.from_dict(values["model"])
+    except ValueError as error:
+        raise UsageError(f"bench train: model: {error}") from None
+    folder = Path(values["out"]) / values["name"]
+    folder.mkdir(parents=True, exist_ok=True)
+    if values["trainer"]["threads"]:
+        torch.set_num_threads(values["trainer"]["threads"])
+    random.seed(values["seed"])
+    np.random.seed(values["seed"])
+    torch.manual_seed(values["seed"])
+    photos, kept = _photos(values)
+    terms = dict(values["loss"])
+    adversary = terms.pop("gan")
+    if not adversary >= 0:
+        raise UsageError(f"loss.gan: zero or a positive weight was expected: {adversary}")
+    losses = RateDistortion(**terms)
+    if config.latent == "ae":
+        losses.weights["rate"] = 0.0
+    model = Hybrid(**config.to_dict())
+    part, optim = values["trainer"], values["optim"]
+    common = {
+        "learning_rate": optim["lr"], "warmup": optim["warmup"], "clip": optim["clip"],
+        "decay": optim["ema"], "steps": part["max_steps"],
+        "max_seconds": _seconds(part["max_time"]),
+    }  # fmt: skip
+    stage = FidelityStage(model, losses, **common)
+    optimizers = 1
+    if adversary:
+        discriminator = Discriminator(config.channels, **values["gan"])
+        stage = AdversarialStage(model, losses, discriminator=discriminator, weight=adversary,
+                                 critic_rate=optim["critic_lr"], **common)  # fmt: skip
+        optimizers = 2
+    data = _Data(values, photos, kept)
+    if values["init"]:
+        _load(Path(values["init"]), model)
+    else:
+        model.fit_start(data.sample(32))
+    stage.average.network.load_state_dict(model.state_dict())
+    keeper = Keeper(folder / "last.ckpt", part["save_every"])
+    trainer = lightning.Trainer(
+        max_steps=optimizers * part["max_steps"], max_time=part["max_time"],
+        accelerator=part["accelerator"],
+        devices=part["devices"], num_nodes=part["nodes"], strategy=part["strategy"],
+        precision=part["precision"], logger=_logger(values, folder), callbacks=[
+            keeper, TQDMProgressBar(refresh_rate=10), *callbacks
+        ],
+        val_check_interval=part["valid_every"], check_val_every_n_epoch=None,
+        num_sanity_val_steps=0, use_distributed_sampler=False, enable_checkpointing=False,
+        enable_model_summary=False, log_every_n_steps=10, default_root_dir=folder,
+    )  # fmt: skip
+    last = keeper.path if values["resume"] and keeper.path.exists() else None
+    if last is not None:
+        _check_same(last, model)
+    trainer.fit(stage, data.train(trainer, stage), data.valid() if kept else None, ckpt_path=last)
+    weights = path = None
+    if card and trainer.is_global_zero:
+        weights, path = _release(values, folder, stage, data)
+    return Trained(folder, stage.done, weights, path)
+
+
+class _Data:
+    """The loaders of one training."""
+
+    def __init__(self, values: dict[str, Any], photos: list[Pixels], kept: list[Pixels]) -> None:
+        from bench.training.photos import Crops
+
+        part = values["data"]
+        self.batch, self.valid_size, self.kept = part["batch"], part["valid_size"], kept
+        total = values["trainer"]["max_steps"] * self.batch * values["trainer"]["nodes"]
+        self.crops = Crops(photos, _crop_settings(values), values["seed"], total)
+
+    def sample(self, count: int) -> torch.Tensor:
+        """Return the first crops, float32 (count, 3, size, size)."""
+        return torch.stack([self.crops[i]["x"] for i in range(count)]).float() / 255
+
+    def train(self, trainer: Any, stage: Any) -> Any:
+        """Return the endless loader of crops."""
+        from torch.utils.data import DataLoader
+
+        from bench.training.photos import Order
+
+        order = Order(self.batch, trainer.global_rank, trainer.world_size,
+                      lambda: stage.done)  # fmt: skip
+        return DataLoader(self.crops, batch_size=self.batch, sampler=order)
+
+    def valid(self) -> Any:
+        """Return the loader of the one batch that is validated: photos and qualities."""
+        from torch.utils.data import DataLoader
+
+        from bench.training.photos import to_batch
+
+        point = (to_batch(self.kept, self.valid_size), (15, 35, 55, 75))
+        batches: Any = [point]
+        return DataLoader(batches, batch_size=None)
+
+
+def _crop_settings(values: dict[str, Any]) -> Any:
+    from bench.training.photos import CropSettings
+
+    part = values["data"]
+    return CropSettings(part["crop"], tuple(part["scales"]), part["augment"], part["curriculum"])
+
+
+def _photos(values: dict[str, Any]) -> tuple[list[Pixels], list[Pixels]]:
+    """Return the photos to train on and those kept out for validation."""
+    from bench.training.photos import find_photos, load_photos
+
+    part = values["data"]
+    folders = part["folders"] if isinstance(part["folders"], list) else [part["folders"]]
+    photos = load_photos(find_photos(folders), _crop_settings(values).size)
+    large = [i for i, photo in enumerate(photos) if min(photo.shape[:2]) >= part["valid_size"]]
+    count = part["valid"]
+    if count >= len(photos) or count > len(large):
+        raise UsageError(
+            f"data.valid={count}: of {len(photos)} photos only {len(large)} have the "
+            f"{part['valid_size']} pixels of data.valid_size, and some must be left to train on"
+        )
+    # Spread over the folder: neighbours often show the same.
+    chosen = {large[i * len(large) // count] for i in range(count)}
+    kept = [photos[i] for i in sorted(chosen)]
+    log.info("%d photos to train on, %d kept for validation", len(photos) - len(kept), len(kept))
+    return [photo for i, photo in enumerate(photos) if i not in chosen], kept
+
+
+def _check_same(path: Path, model: Any) -> None:
+    """Raise TrainingError where the checkpoint is of another network."""
+    found, own = _network_state(path, "model."), model.state_dict()
+    other = [name for name in own if name not in found or found[name].shape != own[name].shape]
+    other += [name for name in found if name not in own]
+    if other:
+        raise TrainingError(
+            f"{path} is a checkpoint of another network: {len(other)} tensors differ, the first is "
+            f"{other[0]}; give another name=, or resume=false to overwrite it"
+        )
+
+
+def _network_state(path: Path, prefix: str) -> dict[str, torch.Tensor]:
+    """Return a network's weights from a training's checkpoint, or from released weights."""
+    from bench.errors import CodecError
+    from bench.models.checkpoint import read_state
+
+    try:
+        state = read_state(path)
+    except CodecError as error:
+        raise TrainingError(f"{error}; delete it to start anew") from None
+    if path.suffix == ".safetensors":
+        return state
+    return {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
+
+
+def _load(path: Path, model: Any) -> None:
+    """Start from the averaged weights of a checkpoint. Raises TrainingError for another network."""
+    state = _network_state(path, "average.network.")
+    tables = {name for name in model.state_dict() if ".tables." in f".{name}" or "prior." in name}
+    own = {name: value.shape for name, value in model.state_dict().items() if name not in tables}
+    wrong = [name for name, shape in own.items() if name not in state or state[name].shape != shape]
+    if wrong:
+        raise TrainingError(
+            f"init={path} does not fit the network: {len(wrong)} tensors differ, the first is "
+            f"{wrong[0]}"
+        )
+    model.load_state_dict({name: state[name] for name in own}, strict=False)
+
+
+def _seconds(time: str | None) -> float | None:
+    if time is None:
+        return None
+    try:
+        days, hours, minutes, seconds = (int(part) for part in str(time).split(":"))
+    except ValueError:
+        raise UsageError(f"trainer.max_time: DD:HH:MM:SS was expected, got {time!r}") from None
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+
+
+def _logger(values: dict[str, Any], folder: Path) -> Any:
+    kind = values["logger"]
+    if kind == "none":
+        return False
+    if kind == "tensorboard":
+        from lightning.pytorch.loggers import TensorBoardLogger
+
+        return TensorBoardLogger(folder, name="", version="tensorboard")
+    if kind == "wandb":
+        from lightning.pytorch.loggers import WandbLogger
+
+        try:
+            return WandbLogger(name=values["name"], save_dir=folder, offline=True)
+        except ModuleNotFoundError:
+            raise UnavailableError(
+                "logger=wandb needs Weights & Biases", "pip install wandb"
+            ) from None
+    raise UsageError(f"logger: tensorboard, wandb or none was expected, got {kind!r}")
+
+
+def _release(values: dict[str, Any], folder: Path, stage: Any, data: _Data) -> tuple[Path, Path]:
+    from bench.training.export import export, write_card
+
+    name, part = values["name"], values["card"]
+    steps = int(stage.average.updates)
+    note = (
+        f"{steps} steps of {data.batch} crops of {data.crops.settings.size}×"
+        f"{data.crops.settings.size} from {len(data.crops.photos)} photos, seed {values['seed']}"
+    )
+    fitting = [data.sample(16)[i : i + 1] for i in range(16)]
+    weights = folder / f"{name}.safetensors"
+    model = export(stage.average.network, weights, fitting, note)
+    path = folder / f"{name}.yaml"
+    write_card(path, name, model, weights, title=part["title"] or name, description=note,
+               ladder=part["ladder"], groups=part["groups"])  # fmt: skip
+    return weights, path

@@ -1,0 +1,150 @@
+"""``bench train`` from a folder of photos to a card that `bench run` takes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("lightning", reason="needs the extra `train`")
+
+from bench.adapters.make import make_codec
+from bench.cards import CodecCard, read_card
+from bench.errors import TrainingError, UsageError
+from bench.image import read_image
+from bench.training.run import settings, train
+
+pytestmark = [
+    # Lightning's own advice and its use of what PyTorch renames.
+    pytest.mark.filterwarnings("ignore::Warning:lightning.*"),
+    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def photos(shared, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for file in sorted((shared / "train" / "cid22_clic25").glob("*.avif"))[:150:25]:
+        (folder / file.name).symlink_to(file)
+    return folder
+
+
+def _small(photos: Path, out: Path, *more: str) -> list[str]:
+    return [
+        "model=hybrid-s", f"data.folders={photos}", f"out={out}", "name=tiny", "data.crop=48",
+        "data.batch=2", "data.valid=1", "data.valid_size=96", "trainer.max_steps=6",
+        "trainer.valid_every=6", "trainer.accelerator=cpu", "logger=none", *more,
+    ]  # fmt: skip
+
+
+def test_training_ends_with_weights_and_a_card_that_measures(photos, tmp_path):
+    made = train(settings(_small(photos, tmp_path)), card=True)
+    assert made.steps == 6
+    codec = make_codec(read_card(CodecCard, made.card))
+    codec.open()
+    image = read_image(next(iter(sorted(photos.iterdir()))))
+    small = type(image)(np.ascontiguousarray(image.pixels[:100, :77]))
+    streams = [codec.encode(small, quality) for quality in (5, 35, 65, 85)]
+    sizes = [len(stream) for stream in streams]
+    assert sizes == sorted(set(sizes))
+    for stream in streams:
+        assert codec.decode(stream).pixels.shape == small.pixels.shape
+
+
+def test_the_adversarial_stage_goes_on_from_the_first(photos, tmp_path):
+    train(settings(_small(photos, tmp_path)), card=True)
+    weights = tmp_path / "tiny" / "tiny.safetensors"
+    second = ["name=gan", "loss.gan=0.1", f"init={weights}", "trainer.max_steps=3", "data.valid=0"]
+    made = train(settings([*_small(photos, tmp_path), *second]), card=True)
+    assert made.steps == 3
+    assert made.weights.read_bytes() != weights.read_bytes()
+    with pytest.raises(TrainingError, match="does not fit the network"):
+        train(settings([*_small(photos, tmp_path), *second, "name=other", "model.groups=2"]))
+
+
+def test_a_checkpoint_of_another_network_is_refused_and_kept(photos, tmp_path):
+    train(settings(_small(photos, tmp_path)))
+    last = tmp_path / "tiny" / "last.ckpt"
+    before = last.read_bytes()
+    with pytest.raises(TrainingError, match="another network"):
+        train(settings(_small(photos, tmp_path, "model.groups=2")))
+    assert last.read_bytes() == before
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(photos, tmp_path):
+    train(settings(_small(photos, tmp_path)))
+    last = tmp_path / "tiny" / "last.ckpt"
+    state = torch.load(last, weights_only=True)
+    next(iter(state["state_dict"].values())).fill_(float("nan"))
+    torch.save(state, last)
+    before = last.read_bytes()
+    with pytest.raises(TrainingError, match="at step 6"):
+        train(settings(_small(photos, tmp_path, "trainer.max_steps=8")))
+    assert last.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("model.kernel=5", "no setting 'kernel'"),
+        ("optim.momentum=1", "momentum"),
+        ("quantizer=magic", "magic"),
+        ("data.valid=50", "data.valid=50"),
+        ("trainer.max_time=soon", "DD:HH:MM:SS"),
+        ("logger=paper", "tensorboard, wandb or none"),
+        ("model.backbone=vit", "squeeze_excite belongs"),
+    ],
+)
+def test_wrong_settings_are_refused(photos, tmp_path, given, reason):
+    with pytest.raises(UsageError, match=reason):
+        train(settings(_small(photos, tmp_path, given)))
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "tiny" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "bench", "train", *arguments]
+
+
+@pytest.mark.slow
+def test_after_a_kill_training_ends_where_it_would_have_ended(photos, tmp_path):
+    once = [*_small(photos, tmp_path / "once", "trainer.max_steps=12"), "data.valid=0"]
+    twice = [*_small(photos, tmp_path / "twice", "trainer.max_steps=12"), "data.valid=0",
+             "trainer.save_every=0"]  # fmt: skip
+    subprocess.run(_command(*once), check=True)
+    process = subprocess.Popen(_command(*twice))
+    last = tmp_path / "twice" / "tiny" / "last.ckpt"
+    while not last.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert torch.load(last, weights_only=True)["global_step"] < 12
+    subprocess.run(_command(*twice), check=True)
+    first, second = _weights(tmp_path / "once"), _weights(tmp_path / "twice")
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_with_the_doubled_batch_learns(photos, tmp_path):
+    alone = _small(photos, tmp_path / "one", "trainer.max_steps=5", "data.batch=4", "data.valid=0")
+    both = _small(photos, tmp_path / "two", "trainer.max_steps=5", "data.batch=2", "data.valid=0",
+                  "trainer.devices=2", "trainer.strategy=ddp")  # fmt: skip
+    for arguments in (alone, both):
+        subprocess.run(_command(*arguments), check=True)
+    first, second = _weights(tmp_path / "one"), _weights(tmp_path / "two")
+    for name, value in first.items():
+        assert torch.allclose(value, second[name], rtol=0, atol=1e-5), name
