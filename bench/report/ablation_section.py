@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bench.analysis.ablation import Ablation, Cost, Finding, ablations
 from bench.analysis.axis import axis_of
 from bench.analysis.bootstrap import Interval
-from bench.report.ablation_text import SIGNS, notes
+from bench.report.ablation_text import SIGNS, notes, ranges
 from bench.report.fingerprint import ABLATION
 from bench.report.sources import RunSource
 
@@ -51,11 +51,12 @@ def _block(found: Ablation, base: str) -> AblationBlock:
         cells = [_compared(finding, metric) for finding in findings]
         columns.append((f"BD-rate, {axis_of(metric).title}", [(), *cells]))
     columns += _cost_columns(costs)
+    below = notes(found) if base == list(found.bases)[-1] else ()
     return AblationBlock(
         title=f"Variants of {base} on {found.dataset}",
         headers=tuple(header for header, _ in columns),
         rows=tuple(zip(*(cells for _, cells in columns), strict=True)),
-        notes=tuple(notes(found)) if base == list(found.bases)[-1] else (),
+        notes=tuple(filter(None, (ranges(found, base), *below))),
     )
 
 

@@ -89,7 +89,7 @@ def ablation_tables(
             f"Variants of {base} on {ablation.dataset}, {_images(findings)}: BD-rate of the "
             "curve of means, PCHIP over log rate where curves overlap, 95 % intervals by "
             "resampling images; better or worse where neither that interval nor the one of the "
-            f"mean of images holds zero. {_times(ablation)}"
+            f"mean of images holds zero. {ranges(ablation, base)} {_times(ablation)}"
         )
         yield [c.header for c in columns], rows, "".join(c.align for c in columns), caption
 
@@ -97,6 +97,20 @@ def ablation_tables(
 def _images(findings: tuple[Finding, ...]) -> str:
     counts = sorted({c.n_images for f in findings for c in f.comparisons.values()})
     return f"{' or '.join(map(str, counts)) or 'no'} image{'s' * (counts != [1])}"
+
+
+def ranges(ablation: Ablation, base: str) -> str:
+    """Return over which quality the variants of `base` were compared: BD-rate depends on it."""
+    parts = []
+    for metric in ablation.metrics:
+        found = [f.comparisons[metric].bd for f in ablation.findings[base] if f.comparisons]
+        found = [bd for bd in found if not math.isnan(bd.range[0])]
+        if found:
+            widest = min(bd.range[0] for bd in found), max(bd.range[1] for bd in found)
+            least = min(bd.overlap for bd in found)
+            scale = axis_of(metric).scale
+            parts.append(f"{scale}: {_range(widest)}, overlap at least {100 * least:.0f} %")
+    return f"Compared over {'; '.join(parts)}." if parts else ""
 
 
 def _differs(base: str, findings: tuple[Finding, ...]) -> _Column:
@@ -107,6 +121,7 @@ def _differs(base: str, findings: tuple[Finding, ...]) -> _Column:
 def _metric(findings: tuple[Finding, ...], metric: str, full: bool) -> list[_Column]:
     """Return what one metric says; the first cell is the base's own."""
     values, intervals, means, image_intervals, verdicts = [""], [""], [""], [""], [""]
+    ranges, overlaps = [""], [""]
     for finding in findings:
         comparison = finding.comparisons.get(metric)
         verdicts.append(finding.verdict(metric))
@@ -115,10 +130,15 @@ def _metric(findings: tuple[Finding, ...], metric: str, full: bool) -> list[_Col
         defined = comparison is not None and comparison.n_image_bd > 0
         means.append(_percent(comparison.image_mean) if comparison and defined else "")
         image_intervals.append("" if comparison is None else _interval(comparison.image_interval))
+        shared = comparison is not None and not math.isnan(comparison.bd.range[0])
+        ranges.append(_range(comparison.bd.range) if comparison and shared else "")
+        overlaps.append(f"{100 * comparison.bd.overlap:.0f} %" if comparison and shared else "")
     title = axis_of(metric).title
     columns = [_Column(f"BD-rate, {title} (%)", "r", values)]
     columns.append(_Column("95 % interval", "r", intervals))
     if full:
+        columns.append(_Column("range", "r", ranges))
+        columns.append(_Column("overlap", "r", overlaps))
         columns.append(_Column("mean of images (%)", "r", means))
         columns.append(_Column("95 % interval", "r", image_intervals))
     return [*columns, _Column(f"by {title}", "l", verdicts)]
@@ -230,6 +250,10 @@ def _interval(interval: Interval) -> str:
 
 def _milliseconds(seconds: float) -> str:
     return "" if math.isnan(seconds) else f"{1000 * seconds:.1f}"
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:.4g} … {ends[1]:.4g}"
 
 
 def _number(value: float) -> float | None:
