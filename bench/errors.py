@@ -115,7 +115,7 @@ class SchemaError(BenchError):
 
 
 class BaselineError(BenchError):
-    """A baseline is cut, was edited by hand or is none: names the file, the field and what to do."""
+    """A baseline is cut, edited by hand or none at all: names file, field and what to do."""
 
     def __init__(self, source: str | Path, problem: str, field: str = "") -> None:
         super().__init__(f"{source}: {field + ': ' if field else ''}{problem}")
