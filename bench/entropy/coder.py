@@ -31,7 +31,7 @@ class Encoder:
     """Collects blocks of symbols and returns them as bytes."""
 
     def __init__(self) -> None:
-        self._blocks: list[tuple[Ints, Rows, Tables]] = []
+        self._blocks: list[tuple[Ints, Rows, Ints, Tables]] = []
 
     def put(self, values: Ints, rows: Rows, tables: Tables) -> None:
         """Append a block.
@@ -51,15 +51,15 @@ class Encoder:
                 f"a latent of {int(np.abs(values).max())} is far outside the entropy model's "
                 "range: the network does not fit the image or is broken"
             )
-        self._blocks.append((values, rows, tables))
+        self._blocks.append((values, rows, excess, tables))
 
     def finish(self) -> bytes:
         """Return everything that was put, as bytes."""
         import constriction
 
         coder = constriction.stream.stack.AnsCoder()
-        for values, rows, tables in reversed(self._blocks):
-            _push_block(coder, values, rows, tables)
+        for values, rows, excess, tables in reversed(self._blocks):
+            _push_block(coder, values, rows, excess, tables)
         words = coder.get_compressed().astype("<u4")
         # The leading zeros of the last word say nothing; `Decoder` puts them back.
         return bytes(words.tobytes().rstrip(b"\0"))
@@ -120,15 +120,13 @@ class Decoder:
             raise BitstreamError("the payload does not end where its image ends")
 
 
-def _push_block(coder: Any, values: Ints, rows: Rows, tables: Tables) -> None:
+def _push_block(coder: Any, values: Ints, rows: Rows, excess: Ints, tables: Tables) -> None:
     order, counts = _grouped(rows, tables)
-    values, sorted_rows = values[order], rows[order]
-    excess = _excess(values, sorted_rows, tables)
-    symbols = values - tables.offsets[sorted_rows]
-    escaped = np.flatnonzero(excess >= 0)
+    symbols = (values - tables.offsets[rows])[order]
+    escaped = np.flatnonzero(excess[order] >= 0)
     if escaped.size:
-        symbols[escaped] = tables.escapes[sorted_rows[escaped]]
-        _push_excess(coder, excess[escaped])
+        symbols[escaped] = tables.escapes[rows[order[escaped]]]
+        _push_excess(coder, excess[order[escaped]])
     stop = len(symbols)
     for row in np.flatnonzero(counts)[::-1].tolist():
         start = stop - int(counts[row])
@@ -149,11 +147,15 @@ def _push_excess(coder: Any, excess: Ints) -> None:
 def _excess(values: Ints, rows: Rows, tables: Tables) -> Ints:
     """Return how far each value is outside its table, folded to 0, 1, 2 …; -1 where it is not."""
     low = tables.offsets[rows]
-    above = values.astype(np.int64) - (low + tables.escapes[rows])
-    below = low - 1 - values.astype(np.int64)
-    folded = np.where(above >= 0, 2 * above, np.where(below >= 0, 2 * below + 1, -1))
-    clipped: Ints = np.minimum(folded, np.iinfo(np.int32).max).astype(np.int32)
-    return clipped
+    above = values - (low + tables.escapes[rows])
+    below = low - 1 - values
+    result = np.full(len(values), -1, np.int32)
+    outside = np.flatnonzero((above >= 0) | (below >= 0))
+    if outside.size:
+        over, under = above[outside].astype(np.int64), below[outside].astype(np.int64)
+        folded = np.where(over >= 0, 2 * over, 2 * under + 1)
+        result[outside] = np.minimum(folded, np.iinfo(np.int32).max)
+    return result
 
 
 def _grouped(rows: Rows, tables: Tables) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

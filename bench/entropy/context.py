@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 
 _REACH = 2  # of a 5×5 mask
 _SLOPE = 3  # the column two to the right, one row above, must be decoded a step earlier
+#: Steps whose farther taps are multiplied at once: a product with few rows is bound by the reading
+#: of the weights, and most of what a step sees is older than this.
+_CHUNK = 4
+#: The mask's taps as (rows, columns) from the centre, in raster order, by their age in steps.
+_TAPS = [(i, j) for i in (-2, -1, 0) for j in range(-_REACH, _REACH + 1 if i else 0)]
+_NEAR = [at for at, (i, j) in enumerate(_TAPS) if -_SLOPE * i - j < _CHUNK]
+_FAR = [at for at in range(len(_TAPS)) if at not in _NEAR]
 
 
 def wavefront(height: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -56,9 +64,12 @@ class _Canvas:
 
     def taps(self) -> Tensor:
         """Return how far the mask's 12 positions are from its centre, in rows of `values`."""
-        offsets = torch.arange(-_REACH, _REACH + 1)
-        grid = offsets[:, None] * (self.width + 2 * _REACH) + offsets
-        return grid.flatten()[: (2 * _REACH + 1) * _REACH + _REACH]
+        taps = torch.tensor(_TAPS)
+        return taps[:, 0] * (self.width + 2 * _REACH) + taps[:, 1]
+
+    def around(self, here: Tensor, taps: Tensor) -> Tensor:
+        """Return what is at `taps` around every position, (positions, taps * channels)."""
+        return self.values[here[:, None] + taps].flatten(1)
 
     def image(self) -> Tensor:
         """Return the latent, float32 (1, channels, height, width)."""
@@ -98,7 +109,7 @@ class ContextCoder:
             raise CodecError(
                 f"{self.tables.rows} tables can't serve {len(self.boundaries) + 1} scales"
             )
-        self.context = _context_product(context)
+        self.near, self.far = _context_products(context)
         self.latents = context.in_channels
         self.from_side, self.from_context, self.rest = _split(
             entropy_parameters, context.out_channels
@@ -143,16 +154,26 @@ class ContextCoder:
         side = self.from_side(self.hyper_synthesis(z_hat)[0].flatten(1).T)
         canvas = _Canvas.empty(height, width, self.latents, device)
         taps = canvas.taps().to(device)
-        for rows, columns in wavefront(height, width):
-            rows, columns = rows.to(device), columns.to(device)
-            here = canvas.positions(rows, columns)
-            seen = canvas.values[here[:, None] + taps].flatten(1)
-            hidden = side[rows * width + columns] + self.from_context(self.context(seen))
-            scale, mean = self.rest(hidden).chunk(2, dim=1)
-            index = torch.bucketize(scale.contiguous(), self.boundaries, out_int32=True)
-            symbols = symbols_of(rows, columns, mean, index.flatten().cpu().numpy())
-            canvas.values[here] = symbols + mean
+        near, far = taps[_NEAR], taps[_FAR]
+        for chunk in _chunks(height, width):
+            steps = [(rows.to(device), columns.to(device)) for rows, columns in chunk]
+            places = [canvas.positions(rows, columns) for rows, columns in steps]
+            old = self.far(canvas.around(torch.cat(places), far)).split([len(p) for p in places])
+            for (rows, columns), here, past in zip(steps, places, old, strict=True):
+                seen = past + self.near(canvas.around(here, near))
+                hidden = side[rows * width + columns] + self.from_context(seen)
+                scale, mean = self.rest(hidden).chunk(2, dim=1)
+                index = torch.bucketize(scale.contiguous(), self.boundaries, out_int32=True)
+                symbols = symbols_of(rows, columns, mean, index.flatten().cpu().numpy())
+                canvas.values[here] = symbols + mean
         return canvas.image()
+
+
+def _chunks(height: int, width: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Yield the steps of the wavefront, some at a time."""
+    steps = wavefront(height, width)
+    while chunk := list(islice(steps, _CHUNK)):
+        yield chunk
 
 
 class _Tail(nn.Module):
@@ -171,13 +192,13 @@ class _Tail(nn.Module):
         return x
 
 
-def _context_product(context: MaskedConv2d) -> ExactLinear:
-    """Return the masked convolution as a product with the 12 visible positions, tap by tap."""
+def _context_products(context: MaskedConv2d) -> tuple[ExactLinear, ExactLinear]:
+    """Return the masked convolution as products with the near and the far visible positions."""
     if context.kernel_size != (2 * _REACH + 1, 2 * _REACH + 1):
         raise CodecError(f"the context model must be a 5×5 convolution, not {context}")
-    taps = (2 * _REACH + 1) * _REACH + _REACH
-    weight = context.weight.detach().flatten(2)[:, :, :taps].transpose(1, 2).flatten(1)
-    return ExactLinear(weight, context.bias)
+    weight = context.weight.detach().flatten(2).transpose(1, 2)
+    near, far = weight[:, _NEAR].flatten(1), weight[:, _FAR].flatten(1)
+    return ExactLinear(near, None), ExactLinear(far, context.bias)
 
 
 def _split(layers: nn.Sequential, context: int) -> tuple[ExactLinear, ExactLinear, _Tail]:
