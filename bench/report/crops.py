@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ GRADES = (
 )  # fmt: skip
 _LARGEST = GRADES[0].side
 _PREVIEW = 320
+#: Pictures that are encoded to tell how many bytes all of them would take.
+_SAMPLE = 10
 
 
 @dataclass(frozen=True)
@@ -122,21 +125,30 @@ def embed(crops: Sequence[Crops], budget: int) -> Embedded | None:
     The best grade that fits is taken; where not even the smallest does, fewer images are.
     """
     crops = list(crops)
+    density = {grade.quality: _density(crops, grade) for grade in GRADES} if crops else {}
     for grade in GRADES:
-        if crops and _estimate(crops, grade) <= budget:
-            embedded = _encode_all(crops, grade)
-            if _bytes(embedded.images) <= budget:
-                return embedded
-    while crops:
+        embedded = _within(crops, grade, density, budget)
+        if embedded is not None:
+            return embedded
+    while len(crops) > 1:
         # Rather fewer images than worse ones.
-        keep = len(crops) - max(1, len(crops) // 8)
-        names = set(evenly([crop.image for crop in crops], keep)) if keep else set()
-        crops = [crop for crop in crops if crop.image in names]
-        if crops and _estimate(crops, GRADES[-1]) <= budget:
-            embedded = _encode_all(crops, GRADES[-1])
-            if _bytes(embedded.images) <= budget:
-                return embedded
+        crops = evenly(crops, len(crops) - max(1, len(crops) // 8))
+        embedded = _within(crops, GRADES[-1], density, budget)
+        if embedded is not None:
+            return embedded
     return None
+
+
+def _within(
+    crops: Sequence[Crops], grade: Grade, density: dict[int, float], budget: int
+) -> Embedded | None:
+    """Return the crops at a grade where they fit; what plainly does not fit is not encoded."""
+    pixels = sum(_centre(p, grade.side)[0].size // 3 for _, p in _wanted(crops, grade))
+    previews = sum(len(crop.preview) for crop in crops)
+    if not crops or 4 / 3 * (0.9 * density[grade.quality] * pixels + previews) > budget:
+        return None
+    embedded = _encode_all(crops, grade)
+    return embedded if _bytes(embedded.images) <= budget else None
 
 
 def _window(pictures: ImagePictures, side: tuple[int, int]) -> tuple[int, int]:
@@ -200,13 +212,12 @@ def _saved(image: object, kind: str, **options: object) -> bytes:
     return stream.getvalue()
 
 
-def _estimate(crops: Sequence[Crops], grade: Grade) -> float:
-    """Return about how many bytes a grade takes, from every so many of its pictures."""
+def _density(crops: Sequence[Crops], grade: Grade) -> float:
+    """Return about how many bytes a pixel takes, from a few of the pictures."""
     pictures = [pixels for _, pixels in _wanted(crops, grade)]
-    some = pictures[:: max(1, len(pictures) // 16)]
-    mean = sum(len(_encode(pixels, grade)) for pixels in some) / len(some)
-    previews = sum(len(crop.preview) for crop in crops)
-    return 4 / 3 * (mean * len(pictures) + previews)
+    some = pictures[:: math.ceil(len(pictures) / _SAMPLE)]
+    taken = sum(len(_encode(pixels, grade)) for pixels in some)
+    return taken / sum(_centre(pixels, grade.side)[0].size // 3 for pixels in some)
 
 
 def _wanted(crops: Iterable[Crops], grade: Grade) -> list[tuple[Choice | None, Pixels]]:

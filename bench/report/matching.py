@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+
+T = TypeVar("T")
 
 #: Bits per pixel around which pictures are compared, each within ±25 %.
 BANDS: Mapping[str, float] = {"low": 0.25, "medium": 0.5, "high": 1.0}
@@ -56,7 +59,7 @@ def choose(cells: pd.DataFrame) -> tuple[dict[str, float], list[Choice]]:
     return targets, choices
 
 
-def evenly(items: Sequence[str], most: int) -> list[str]:
+def evenly(items: Sequence[T], most: int) -> list[T]:
     """Return at most `most` items, evenly spaced, first and last included."""
     if len(items) <= most:
         return list(items)

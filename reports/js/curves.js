@@ -43,7 +43,7 @@ const curvesChart = {
       "aria-label": this.describe(series),
     });
     const names = series.map((s) => s.codec.length);
-    const right = narrow ? 10 : Math.min(150, 16 + 7 * Math.max(4, ...names));
+    const right = narrow ? 10 : Math.min(170, 22 + 8 * Math.max(4, ...names));
     const box = { left: 48, right: width - right, top: 26, bottom: height - 46 };
     this.all = [];
     if (series.length) this.drawSeries(chart, series, box, described, narrow);
