@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 from bench.adapters.make import make_codec
@@ -152,13 +153,17 @@ class CellRunner:
         )
 
     def _time_all(self, group: Group, reference: Image) -> Iterator[CellResult]:
-        """Time the cells in rounds: a slow moment of the machine hits all codecs alike."""
+        """Time the cells in rounds, each in an order of its own: a slow moment of the machine hits
+        all codecs alike, and what comes back regularly (a scheduler's time slice that is as long as
+        a round) does not hit the same one each time.
+        """
         timing = self._setup.timing
         assert timing is not None
         results: dict[int, CellResult] = {}
         times: dict[int, list[tuple[float, float]]] = {task.index: [] for task in group.tasks}
         for round_ in range(-timing.warmup, timing.repeats):
-            for task in group.tasks:
+            tasks = Random(round_).sample(group.tasks, len(group.tasks))
+            for task in tasks:
                 if task.index in results and results[task.index].error:
                     continue
                 self._started(task.index)
