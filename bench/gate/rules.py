@@ -73,7 +73,7 @@ class Limits(BaseModel):
     decode_ms: Limit = None
     yardstick: str = ""
     predecessor: str = ""
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
 
     @property
     def timed(self) -> bool:

@@ -70,12 +70,13 @@ def test_decoding_slowed_by_30_percent_is_caught_and_named(judge):
     assert verdict.exit_code == 1
     assert {(f.codec, f.rule) for f in verdict.offending} == {("mine", "decode_ratio")}
     assert {f.setting for f in verdict.offending} == {20, 40, 60, 75, 90}
-    assert all(f.p < 0.01 and f.change > 1.1 for f in verdict.offending)
+    assert all(f.p < 0.001 and f.change > 1.1 for f in verdict.offending)
     assert "after correction for 20 cells" in verdict.offending[0].message
 
 
 def test_decoding_slowed_at_one_setting_is_caught_there_and_nowhere_else(judge):
-    verdict = judge(slower=1.5, only=60)
+    # Four cells of forty: eight repeats are few for that, so more false alarms are allowed.
+    verdict = judge("mine:alpha=0.01", slower=1.5, only=60)
     assert {(f.rule, f.setting) for f in verdict.offending} == {("decode_ratio", 60)}
 
 
