@@ -119,20 +119,49 @@ def _checked_options(cls: type[Codec], card: CodecCard) -> dict[str, Any]:
 
 @cache
 def source_digest(cls: type) -> str:
-    """Return the SHA-256 of the code that `cls` is made of.
+    """Return the SHA-256 of the code that `cls` and its bases are made of.
 
-    For a class of ours, its module; for a file of the user's, that file; for an installed
-    package, every source and compiled file of it, since its helpers can change a byte too.
+    For a class of ours, its module and those beside it that this one uses; for a file of the
+    user's, that file; for an installed package, every source and compiled file of it, since its
+    helpers can change a byte too. Other packages that it builds on are not looked into.
     """
-    module = sys.modules[cls.__module__]
-    file = Path(module.__file__ or "")
     top = cls.__module__.partition(".")[0]
-    package = sys.modules.get(top)
-    files = [file]
-    if top != "bench" and package is not None and getattr(package, "__path__", None):
-        root = Path(next(iter(package.__path__)))
-        files = sorted(p for p in root.rglob("*") if p.suffix in {".py", ".so", ".pyd", ".yaml"})
+    files: set[Path] = set()
+    for module in {base.__module__ for base in cls.__mro__}:
+        if module.partition(".")[0] in ("bench", top):
+            files |= _sources(module)
     sha = sha256()
-    for path in files:
+    for path in sorted(files, key=lambda path: (path.name, path)):
         sha.update(path.name.encode() + b"\0" + path.read_bytes())
     return sha.hexdigest()
+
+
+def _sources(module: str) -> set[Path]:
+    top = module.partition(".")[0]
+    if top == "bench":
+        return {Path(str(sys.modules[name].__file__)) for name in _with_neighbours(module)}
+    package = sys.modules.get(top)
+    if package is None or not getattr(package, "__path__", None):
+        return {Path(str(sys.modules[module].__file__))}
+    root = Path(next(iter(package.__path__)))
+    return {path for path in root.rglob("*") if path.suffix in {".py", ".so", ".pyd", ".yaml"}}
+
+
+def _with_neighbours(module: str) -> set[str]:
+    """Return a module and those of its own package that it imports, and so on."""
+    folder = module.rpartition(".")[0] + "."
+    found, ahead = set[str](), [module]
+    while ahead:
+        name = ahead.pop()
+        found.add(name)
+        for value in vars(sys.modules[name]).values():
+            origin = value.__name__ if inspect.ismodule(value) else _origin(value)
+            if origin.startswith(folder) and origin in sys.modules and origin not in found:
+                ahead.append(origin)
+    return found
+
+
+def _origin(value: object) -> str:
+    """Return the name of the module that defined `value`, or nothing where it does not say."""
+    name = getattr(value, "__module__", "")
+    return name if isinstance(name, str) else ""
