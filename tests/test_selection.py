@@ -78,7 +78,7 @@ def test_all_leaves_out_the_groups_that_must_be_asked_for(own: Path) -> None:
     found = names("all")
     assert {"jpeg", "webp", "avif", "ungrouped"} <= set(found)
     assert not any(name.startswith("one-") for name in found)
-    assert names("slow,one-ablation")[-2:] == ["one-slow", "one-ablation"]
+    assert {"one-slow", "one-ablation"} <= set(names("slow,one-ablation"))
 
 
 def test_a_codec_that_can_not_run_is_left_out_of_a_group_with_the_way_to_get_it(own: Path) -> None:
