@@ -78,7 +78,10 @@ def test_all_leaves_out_the_groups_that_must_be_asked_for(own: Path) -> None:
     found = names("all")
     assert {"jpeg", "webp", "avif", "ungrouped"} <= set(found)
     assert not any(name.startswith("one-") for name in found)
-    assert {"one-slow", "one-ablation"} <= set(names("slow,one-ablation"))
+    # Cards of the catalogue that are slow, too, are in the group where their programs are here.
+    asked = names("slow,one-ablation")
+    assert [name for name in asked if name.startswith("one-")] == ["one-slow", "one-ablation"]
+    assert asked[-1] == "one-ablation"
 
 
 def test_a_codec_that_can_not_run_is_left_out_of_a_group_with_the_way_to_get_it(own: Path) -> None:

@@ -5,6 +5,7 @@ Parameter and buffer names follow CompressAI, whose published checkpoints load w
 
 from __future__ import annotations
 
+import abc
 import copy
 import itertools
 import math
@@ -26,7 +27,7 @@ SCALES = tuple(np.exp(np.linspace(math.log(0.11), math.log(256), 64)).astype(np.
 MAX_SYMBOLS = 1 << 14
 
 
-class EntropyModel(nn.Module):
+class EntropyModel(nn.Module, abc.ABC):
     """What both models share: a floor under likelihoods, and tables that travel with the weights.
 
     The tables are integer buffers of the state dictionary, empty until :meth:`pin` fills them.
@@ -48,9 +49,9 @@ class EntropyModel(nn.Module):
         """Whether the tables are there."""
         return self._quantized_cdf.numel() > 0
 
+    @abc.abstractmethod
     def make_tables(self) -> Tables:
         """Compute the tables from the parameters, in float64 on the CPU."""
-        raise NotImplementedError
 
     def pin(self) -> None:
         """Compute the tables and store them in the buffers: the end of training."""
