@@ -22,6 +22,7 @@ BUILT_IN: dict[str, str] = {
     "lpips": "bench.metrics.lpips:Lpips",
     "lpips-vgg": "bench.metrics.lpips:LpipsVgg",
     "lpips-squeeze": "bench.metrics.lpips:LpipsSqueeze",
+    "ssimulacra2": "bench.metrics.ssimulacra2:Ssimulacra2",
 }
 
 #: What `bench run` measures unless told otherwise, besides the rate.
