@@ -7,17 +7,17 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import yaml
 from torch import Tensor
 
+from bench.cards import CodecCard, parse_card
+from bench.errors import CardError, UsageError
+from bench.files import write_whole
 from bench.models.checkpoint import digest
 from bench.models.hybrid.model import Hybrid
-
-if TYPE_CHECKING:
-    from bench.codec import Quality
 
 
 def released(network: torch.nn.Module, fitting: Sequence[Tensor] = ()) -> Hybrid:
@@ -64,25 +64,87 @@ def export(
 
 
 def write_card(
-    path: Path, name: str, model: Hybrid, checkpoint: Path, *, title: str, description: str,
-    ladder: Sequence[Quality], groups: Sequence[str] = ("learned",),
-) -> None:  # fmt: skip
-    """Write the card of exported weights; the checkpoint is named relative to it."""
+    path: Path, name: str, model: Hybrid, checkpoint: Path, description: str,
+    fields: Mapping[str, Any],
+) -> CodecCard:  # fmt: skip
+    """Write the card of exported weights; return it. The checkpoint is named relative to it.
+
+    `fields` are those of :func:`card_fields`.
+    """
     relative = os.path.relpath(checkpoint.resolve(), path.resolve().parent)
-    card: Mapping[str, Any] = {
+    given = f"{fields['description']} {description}".strip()
+    values = {
         "name": name,
-        "title": title,
-        "description": description,
+        **fields,
+        "description": given,
         "adapter": "bench.adapters.neural:NeuralCodec",
         "options": {
             "architecture": "bench.models.hybrid.model:Hybrid",
-            "checkpoint": {"file": Path(relative).as_posix(), "sha256": digest(checkpoint)},
-            # All of them: the defaults may change, the weights will not.
-            "arguments": model.config.to_dict(),
+            "checkpoint": _Flow(file=Path(relative).as_posix(), sha256=digest(checkpoint)),
+            "arguments": _Flow(model.config.differences()),
         },
-        "quality": {"ladder": list(ladder), "range": [0, 100]},
-        "groups": list(groups),
     }
-    arriving = path.with_name(f".{path.name}.{os.getpid()}")
-    arriving.write_text(yaml.safe_dump(dict(card), sort_keys=False, allow_unicode=True), "utf-8")
-    arriving.replace(path)
+    card = parse_card(CodecCard, values, path)
+    text = yaml.dump(
+        {key: values[key] for key in _ORDER if values.get(key) not in (None, "", [])},
+        Dumper=_CardDumper, sort_keys=False, allow_unicode=True, width=100,
+    )  # fmt: skip
+    write_whole(path, text)
+    return card
+
+
+def card_fields(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the settings under ``card.`` say of the card of `name`, as the card has it.
+
+    Raises
+    ------
+    UsageError : a value that a card can't hold; known before training, not after it.
+    """
+    fields = {
+        "title": settings["title"] or name,
+        "description": settings["description"],
+        "quality": _Flow(ladder=list(settings["ladder"]), range=list(settings["range"])),
+        "groups": list(settings["groups"]),
+        "base": settings["base"],
+        "differs": settings["differs"],
+        "change": settings["change"],
+    }
+    try:
+        parse_card(CodecCard, {"name": name, "adapter": "bench:Codec", **fields}, "card")
+    except CardError as error:
+        raise UsageError(f"bench train: {error}") from None
+    return fields
+
+
+#: As the catalogue's cards are written.
+_ORDER = ("name", "title", "description", "adapter", "options", "quality", "groups",
+          "base", "differs", "change")  # fmt: skip
+
+
+class _Flow(dict[str, Any]):
+    """A mapping that is written in braces."""
+
+
+class _CardDumper(yaml.SafeDumper):
+    """Writes cards as a person would: lists and short mappings on a line, prose folded."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _flow_mapping(dumper: yaml.SafeDumper, value: _Flow) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=True)
+
+
+def _flow_list(dumper: yaml.SafeDumper, value: list[Any]) -> yaml.Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
+
+
+def _prose(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    style = ">" if len(value) > 80 and " " in value else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_CardDumper.add_representer(_Flow, _flow_mapping)
+_CardDumper.add_representer(list, _flow_list)
+_CardDumper.add_representer(str, _prose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -89,6 +89,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     from bench.models.hybrid.model import Hybrid
     from bench.training.adversarial import AdversarialStage
     from bench.training.discriminator import Discriminator
+    from bench.training.export import card_fields
     from bench.training.loop import FidelityStage, Keeper
     from bench.training.losses import RateDistortion
 
@@ -96,6 +97,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
         config = HybridConfig.from_dict(values["model"])
     except ValueError as error:
         raise UsageError(f"bench train: model: {error}") from None
+    fields = card_fields(values["name"], values["card"])
     folder = Path(values["out"]) / values["name"]
     folder.mkdir(parents=True, exist_ok=True)
     if values["trainer"]["threads"]:
@@ -149,7 +151,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     trainer.fit(stage, data.train(trainer, stage), data.valid() if kept else None, ckpt_path=last)
     weights = path = None
     if card and trainer.is_global_zero:
-        weights, path = _release(values, folder, stage, data)
+        weights, path = _release(values, fields, folder, stage, data)
     return Trained(folder, stage.done, weights, path)
 
 
@@ -289,19 +291,21 @@ def _logger(values: dict[str, Any], folder: Path) -> Any:
     raise UsageError(f"logger: tensorboard, wandb or none was expected, got {kind!r}")
 
 
-def _release(values: dict[str, Any], folder: Path, stage: Any, data: _Data) -> tuple[Path, Path]:
+def _release(
+    values: dict[str, Any], fields: Mapping[str, Any], folder: Path, stage: Any, data: _Data
+) -> tuple[Path, Path]:
     from bench.training.export import export, write_card
 
-    name, part = values["name"], values["card"]
+    name = values["name"]
     steps = int(stage.average.updates)
+    size = data.crops.settings.size
     note = (
-        f"{steps} steps of {data.batch} crops of {data.crops.settings.size}×"
-        f"{data.crops.settings.size} from {len(data.crops.photos)} photos, seed {values['seed']}"
+        f"Trained by bench train: {steps} steps of {data.batch} crops of {size}×{size} from "
+        f"{len(data.crops.photos)} photos, seed {values['seed']}."
     )
     fitting = [data.sample(16)[i : i + 1] for i in range(16)]
     weights = folder / f"{name}.safetensors"
     model = export(stage.average.network, weights, fitting, note)
     path = folder / f"{name}.yaml"
-    write_card(path, name, model, weights, title=part["title"] or name, description=note,
-               ladder=part["ladder"], groups=part["groups"])  # fmt: skip
+    write_card(path, name, model, weights, note, fields)
     return weights, path

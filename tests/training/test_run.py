@@ -61,6 +61,41 @@ def test_training_ends_with_weights_and_a_card_that_measures(photos, tmp_path):
         assert codec.decode(stream).pixels.shape == small.pixels.shape
 
 
+def test_a_variants_card_says_what_it_is_a_variant_of(photos, tmp_path):
+    said = ["card.base=hybrid-s", "card.differs=attention", "card.change=removed",
+            "card.groups=[learned, ablation]", "card.title='Hybrid, small'",
+            "model.attention=none", "card.description='Windows and the global view are left away.'",
+            "data.valid=0", "trainer.max_steps=1"]  # fmt: skip
+    made = train(settings([*_small(photos, tmp_path), *said]), card=True)
+    card = read_card(CodecCard, made.card)
+    assert (card.base, card.differs, card.change) == ("hybrid-s", "attention", "removed")
+    assert card.groups == ("learned", "ablation")
+    assert card.title == "Hybrid, small"
+    assert card.description.startswith("Windows and the global view are left away. Trained by")
+    # What differs from the network's defaults, on a line that can be read.
+    assert card.options["arguments"]["attention"] == "none"
+    assert "backbone" not in card.options["arguments"]
+    assert "    arguments: {" not in made.card.read_text()
+    assert "  arguments: {widths: [16, 16, 24]" in made.card.read_text()
+    make_codec(card).open()
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("card.base=hybrid-s", "differs is missing"),
+        ("card.groups=[Two Words]", "groups"),
+        ("card.ladder=[5,5]", "a setting occurs twice"),
+        ("card.ladder=[120]", "outside the range"),
+        ("name='no name'", "name"),
+    ],
+)
+def test_what_a_card_can_not_hold_is_refused_before_training(photos, tmp_path, given, reason):
+    with pytest.raises(UsageError, match=reason):
+        train(settings(_small(photos, tmp_path, given)))
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_adversarial_stage_goes_on_from_the_first(photos, tmp_path):
     train(settings(_small(photos, tmp_path)), card=True)
     weights = tmp_path / "tiny" / "tiny.safetensors"

@@ -156,6 +156,11 @@ class HybridConfig:
             for name, value in dataclasses.asdict(self).items()
         }
 
+    def differences(self) -> dict[str, Any]:
+        """Return what differs from the defaults: what a card says. So defaults must not change."""
+        defaults = type(self)().to_dict()
+        return {name: value for name, value in self.to_dict().items() if value != defaults[name]}
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> HybridConfig:
         """Return the configuration of a mapping. Raises ValueError for unknown names."""

@@ -121,8 +121,17 @@ class Hybrid(CompressionModel):
 
     @classmethod
     def for_state(cls, state: dict[str, Tensor]) -> Self:
-        """Raise CodecError: this network's settings are not all in its weights."""
-        raise CodecError("a hybrid checkpoint needs its settings: give them as `arguments`")
+        """Return the network of the default settings.
+
+        Raises CodecError for weights of others, which are not all in the weights.
+        """
+        model = cls()
+        own = model.named_parameters()
+        if any(name not in state or state[name].shape != value.shape for name, value in own):
+            raise CodecError(
+                "a hybrid checkpoint of other than the default settings needs them as `arguments`"
+            )
+        return model
 
     def analyse(self, x: Tensor, level: Tensor | None = None) -> Tensor:
         """Return the latent (batch, channels, height / 16, width / 16), in units of samples."""

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from bench.errors import CodecError
 from bench.models.hybrid.config import HybridConfig
+from bench.models.hybrid.model import Hybrid
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,26 @@ def test_a_senseless_configuration_is_refused_with_the_reason(settings, reason):
 def test_a_configuration_survives_json():
     config = HybridConfig.from_dict({"widths": [16, 16, 32], "position": "learned"})
     assert HybridConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_the_defaults_are_those_that_released_cards_count_on():
+    # Cards name what differs from them: another default would change codecs that are out there.
+    assert HybridConfig().to_dict() == {
+        "start": "lapped", "backbone": "resnet", "block": "basic", "widths": [32, 64, 96],
+        "decoder_widths": [48, 80, 96], "depths": [1, 1, 1], "downsample": "stride",
+        "squeeze_excite": True, "attention": "global", "position": "relative", "heads": 4,
+        "window": 8, "refine": True, "cross_attention": True, "latent": "vae", "quantizer": "ste",
+        "channels": 448, "hyper": 32, "context": 64, "groups": 5, "checkerboard": True,
+        "gain_points": 6, "rdo": 0.13, "vq_stages": 8, "vq_codes": 256, "vq_width": 32,
+        "checkpointing": False,
+    }  # fmt: skip
+    assert HybridConfig().differences() == {}
+    differences = HybridConfig(window=4, widths=(16, 32, 64)).differences()
+    assert differences == {"window": 4, "widths": [16, 32, 64]}
+
+
+def test_weights_alone_do_for_the_default_settings_and_no_others():
+    state = Hybrid().state_dict()
+    assert Hybrid.for_state(state).config == HybridConfig()
+    with pytest.raises(CodecError, match="needs them as `arguments`"):
+        Hybrid.for_state(Hybrid(channels=96, groups=3).state_dict())
