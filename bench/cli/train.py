@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+from bench.errors import UsageError
 
 EPILOG = """\
 Settings are Hydra's: bench train data.folders=photos quantizer=vq data.crop=128
 All of them: bench train --show    The guide: docs/train.md
+A base and its variants at one recipe: bench train --series hybrid-s data.folders=photos
 """
 
 
@@ -15,12 +19,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("settings", nargs="*", metavar="SETTING=VALUE", help="what differs")
     parser.add_argument("--card", action="store_true", help="write weights and card at the end")
+    parser.add_argument(
+        "--series", metavar="NAME|FILE",
+        help="train a base and its variants one after the other, each with its card",
+    )  # fmt: skip
+    parser.add_argument("--only", metavar="LIST", help="of a series: these members, by name")
+    parser.add_argument("--jobs", type=int, metavar="N", default=1,
+                        help="of a series: trainings side by side [1]")  # fmt: skip
     parser.add_argument("--show", action="store_true", help="print the settings and stop")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Train; exit code 0."""
+    """Train; exit code 0, or 3 where some of a series failed."""
     from bench.training.run import settings, train
+
+    if args.series:
+        return _series(args)
+    if args.only or args.jobs != 1:
+        raise UsageError("--only and --jobs are of a series: give --series")
 
     if args.show:
         import yaml
@@ -36,3 +52,31 @@ def main(args: argparse.Namespace) -> int:
         print(f"weights {trained.weights}\ncard {trained.card}")
         print(f"measure it:  bench run --codecs {trained.card},jpeg --dataset kodak")
     return 0
+
+
+def _series(args: argparse.Namespace) -> int:
+    from bench.training.run import settings
+    from bench.training.series import Outcome, read_series, train_series
+
+    series = read_series(args.series)
+    if args.jobs < 1:
+        raise UsageError(f"--jobs: 1 or more was expected, got {args.jobs}")
+    if args.show:
+        for name in series.members:
+            print(name, *series.settings_of(name))
+        return 0
+
+    def report(outcome: Outcome) -> None:
+        took = f"{outcome.seconds:.0f} s" if outcome.seconds else "was done"
+        what = f"{took}; {outcome.card}" if outcome.card else f"failed: {outcome.reason}"
+        print(f"{outcome.name}: {what}", flush=True)
+
+    only = [name for name in (args.only or "").split(",") if name]
+    out = Path(settings(args.settings)["out"])
+    outcomes = train_series(
+        series, args.settings, out, only=only, jobs=args.jobs, report=report
+    )  # fmt: skip
+    failed = sum(outcome.card is None for outcome in outcomes)
+    print(f"{len(outcomes) - failed} trained, {failed} failed; measure them:  "
+          f"bench ablate {out / series.base / series.base}.yaml")  # fmt: skip
+    return 3 if failed else 0
