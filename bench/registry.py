@@ -190,7 +190,7 @@ def load_module(path: Path) -> Any:
 
 def _fill(registry: Registry[CardT], model: type[CardT], kind: str, mark: str = "") -> None:
     for folder in (paths.catalogue(kind), paths.user_cards(kind)):
-        for path in sorted(folder.glob("*.yaml")):
+        for path in sorted(folder.rglob("*.yaml")):
             registry.add(Entry(path.stem, str(path), partial(_named_card, model, path)))
     for point in importlib.metadata.entry_points(group=f"bench.{kind}"):
         origin = _origin(point)
