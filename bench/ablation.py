@@ -44,6 +44,7 @@ def ablate(
     variants: Item | Sequence[Item] | None = None,
     metrics: str | Sequence[str] = METRICS,
     report: Sequence[str] = (),
+    published: str | Sequence[str] | None = None,
     quiet: bool = True,
     **options: Any,
 ) -> AblationRun:
@@ -55,6 +56,7 @@ def ablate(
     variants : where to look for variants; the catalogue if left out.
     metrics : names of metrics to compare on.
     report : reports to write into the run's folder: "html", "pdf".
+    published : published curves in them, as in :func:`bench.run`.
     options : every other argument of :func:`bench.run`.
 
     Raises
@@ -67,7 +69,7 @@ def ablate(
 
     device, download = str(options.get("device", "cpu")), bool(options.get("download", False))
     family = select_family(base, variants, device=device, download=download)
-    finished = run(family, dataset, metrics=metrics, quiet=quiet, **options)
+    finished = run(family, dataset, metrics=metrics, published=published, quiet=quiet, **options)
     _tell_complexity(finished, family.cards)
     found = ablation(
         read_results(finished.folder),
@@ -81,7 +83,7 @@ def ablate(
         from bench.report.build import write_report
 
         cards = {card.name: card for card in family.cards}
-        write_report([finished.folder], report, cards=cards, reuse=True)
+        write_report([finished.folder], report, published=published, cards=cards, reuse=True)
     return AblationRun(finished, found)
 
 

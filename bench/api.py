@@ -81,20 +81,36 @@ class Run:
         """Return whether everything that follows from the rows is in the folder."""
         return all((self.folder / name).is_file() for name in DERIVED)
 
-    def write_derived(self) -> None:
-        """Write what follows from the rows: BD-rates, and the curves of the first metric."""
+    def write_derived(self, published: str | Sequence[str] | None = None) -> None:
+        """Write what follows from the rows: BD-rates, and the curves of the first metric.
+
+        Parameters
+        ----------
+        published : curves to draw beside them, as in :func:`run`.
+        """
         from bench.analysis.tables import write_bd_csv
         from bench.report.figures import plot_curves
+        from bench.report.references import beside
 
         write_bd_csv(self.bd, self.folder / BD)
         titles = {name: codec["title"] for name, codec in self.info["codecs"].items()}
+        results = self._measured()
         for metric in list(self.info["metrics"])[:1]:
-            plot_curves(self._measured(), metric, self.folder / CURVES, titles=titles)
+            drawn = beside(results, metric, published)
+            plot_curves(results, metric, self.folder / CURVES, published=drawn, titles=titles)
 
     def _measured(self) -> Results:
         from bench.analysis.results import results_of
 
         return results_of(self.results, info=self.info, name=self.folder.name)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is made of a run's rows: reports, and the published curves in them and in the figure."""
+
+    report: Sequence[str]
+    published: str | list[str] | None
 
 
 def run(
@@ -114,6 +130,7 @@ def run(
     data_root: str | Path | None = None,
     download: bool = False,
     report: Sequence[str] = (),
+    published: str | Sequence[str] | None = None,
     quiet: bool = True,
 ) -> Run:
     """Measure codecs over a data set; return the run.
@@ -138,6 +155,8 @@ def run(
     data_root : where a copy of the data set lies already.
     download : whether data sets and checkpoints may be fetched.
     report : reports to write into the folder: "html", "pdf".
+    published : names of published curves to draw beside a run over Kodak, "none" or "all"; some
+        well-known ones if left out.
     quiet : no progress, no failure lines.
 
     Raises
@@ -150,6 +169,7 @@ def run(
         threads=threads, device=device, data_root=data_root, download=download,
     )  # fmt: skip
     jobs = check_jobs(jobs, request)
+    drawn = Drawn(report, _check_published(published))
     if not timeout > 0:
         raise UsageError(f"the time limit must be a positive number of seconds, not {timeout}")
     with closing(Store(paths.cache_dir())) as store:
@@ -157,8 +177,8 @@ def run(
         path = Path(out) if out is not None else default_folder(plan)
         with RunFolder(path).opened(plan) as folder:
             if cache and not plan.timing:
-                return _run(plan, folder, store, jobs, timeout, report, quiet=quiet)
-            return _run_aside(plan, folder, jobs, timeout, report, quiet=quiet)
+                return _run(plan, folder, store, jobs, timeout, drawn, quiet=quiet)
+            return _run_aside(plan, folder, jobs, timeout, drawn, quiet=quiet)
 
 
 def plan_run(request: Request) -> tuple[Plan, int]:
@@ -193,6 +213,15 @@ def check_jobs(jobs: int | None, request: Request) -> int:
     return usable_cores() if jobs is None else jobs
 
 
+def _check_published(names: str | Sequence[str] | None) -> str | list[str] | None:
+    """Return names of published curves as run.json keeps them. Raises as the report would."""
+    if names is not None:
+        from bench.report.references import choose
+
+        choose(names)
+    return names if names is None or isinstance(names, str) else list(names)
+
+
 def default_folder(plan: Plan) -> Path:
     """Return the folder of a run that was given none: the same plan always has the same."""
     return Path("runs") / f"{plan.dataset.name}-{plan.digest[:8]}"
@@ -203,14 +232,14 @@ def _run_aside(
     folder: RunFolder,
     jobs: int,
     timeout: float,
-    report: Sequence[str],
+    drawn: Drawn,
     *,
     quiet: bool,
 ) -> Run:
     """Run with a store of its own inside the run's folder, so that a stopped run can go on."""
     aside = folder.path / ".store"
     with closing(Store(aside)) as store:
-        finished = _run(plan, folder, store, jobs, timeout, report, quiet=quiet)
+        finished = _run(plan, folder, store, jobs, timeout, drawn, quiet=quiet)
     shutil.rmtree(aside, ignore_errors=True)
     return finished
 
@@ -221,14 +250,14 @@ def _run(
     store: Store,
     jobs: int,
     timeout: float,
-    report: Sequence[str],
+    drawn: Drawn,
     *,
     quiet: bool,
 ) -> Run:
     begin = time.monotonic()
     before = folder.info() or {}
     execution = Execution(plan, store, timeout)
-    info = _describe(plan, jobs, timeout) | {"status": "running"}
+    info = _describe(plan, jobs, timeout) | {"status": "running", "published": drawn.published}
     folder.write_info({**before, **info, "cells": _counts(plan, execution)})
     try:
         with Progress(plan, len(plan.cells) - execution.open_cells, quiet=quiet) as progress:
@@ -246,13 +275,16 @@ def _run(
             "metrics": round(execution.outcome.metric_s, 3),
         }
         finished = _write_tables(plan, folder, execution, info)
-    if before.get("results_sha256") != info["results_sha256"] or not finished.complete():
-        finished.write_derived()
-    if report:
+    same = all(before.get(key) == info[key] for key in ("results_sha256", "published"))
+    if not same or not finished.complete():
+        finished.write_derived(drawn.published)
+    if drawn.report:
         from bench.report.build import write_report
 
         cards = {codec.card.name: codec.card for codec in plan.codecs}
-        write_report([folder.path], report, cards=cards, reuse=True)
+        write_report(
+            [folder.path], drawn.report, published=drawn.published, cards=cards, reuse=True
+        )
     store.prune(max_bytes=blob_limit())
     return finished
 

@@ -28,6 +28,9 @@ NO_INTERVAL: Interval = (math.nan, math.nan)
 #: images, whose intervals are narrow, so that the draws stay below 160 MB.
 MEAN_DRAWS = 10_000
 CURVE_DRAWS = 2_000
+#: Fewer images than this show too little of how images differ: intervals over them are narrower
+#: than they should be, and decide nothing.
+FEW = 8
 _MOST_WEIGHTS = 20_000_000
 #: An interval over the draws in which the result is defined; there must be this share of them.
 _DEFINED = 0.9

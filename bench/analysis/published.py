@@ -7,8 +7,10 @@ the only source there is; any other is NAME@SOURCE ("jpeg@tfc", "mbt2018@paper")
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,14 @@ def published() -> tuple[Published, ...]:
     return _catalogue()
 
 
+def is_content(digests: Iterable[str]) -> bool:
+    """Return whether images are those that the published curves are means over: all of them, none
+    else, told by the SHA-256 of their pixels.
+    """
+    joined = "".join(sorted(set(digests)))
+    return sha256(joined.encode()).hexdigest() == str(_values()["content"])
+
+
 def find(name: str) -> Published:
     """Return the curve called `name`: NAME, NAME@SOURCE, or its file's name for NAME; a leading
     ``published:`` is allowed, and upper or lower case are the same.
@@ -168,7 +178,7 @@ def _folder() -> Path:
 
 
 @cache
-def _catalogue() -> tuple[Published, ...]:
+def _values() -> dict[str, Any]:
     path = _folder() / "kodak.yaml"
     try:
         values: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
@@ -176,6 +186,12 @@ def _catalogue() -> tuple[Published, ...]:
         raise BenchError(f"{path} can't be read: {error.strerror}; reinstall rdbench") from None
     if values["schema"] != SCHEMA:
         raise SchemaError(f"{path}: schema {values['schema']!r} is not read, only {SCHEMA}")
+    return values
+
+
+@cache
+def _catalogue() -> tuple[Published, ...]:
+    values = _values()
     sources = {name: Source(name, **fields) for name, fields in values["sources"].items()}
     listed = values["curves"]
     names = [curve["name"] for curve in listed]

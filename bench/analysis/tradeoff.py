@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from itertools import combinations
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 from bench.analysis.axis import axis_of
 from bench.analysis.bd import curve_problem, rows_of
 from bench.analysis.compare import Comparer
-from bench.analysis.curves import CellIndex, Curve, the_dataset
+from bench.analysis.curves import CellIndex, Curve, ImageCurves, the_dataset
 from bench.analysis.interpolate import Method
 from bench.analysis.results import Results
 from bench.analysis.rows import Fault
@@ -89,40 +90,69 @@ def pareto(costs: Array) -> Mask:
     return front
 
 
+@dataclass(frozen=True)
+class OperatingPoint:
+    """One setting of a codec: means over the images that the codec's curve is over.
+
+    Parameters
+    ----------
+    bpp, quality : as on the curve; quality on the metric's BD scale.
+    encode_s, decode_s : seconds per image.
+    front : whether no other point is at once no larger and no worse, and better in one of both.
+    front_with_time : the same over rate, quality and decoding time.
+    """
+
+    codec: str
+    setting: float
+    n_images: int
+    bpp: float
+    quality: float
+    encode_s: float
+    decode_s: float
+    front: bool = False
+    front_with_time: bool = False
+
+
 def operating_points(results: Results, metric: str, dataset: str | None = None) -> pd.DataFrame:
     """Return every setting of every codec with what it costs and whether something beats it.
 
     Returns
     -------
-    points : columns `codec, setting, n_images, bpp, quality, encode_s, decode_s` (means over the
-        images that the codec's curve is over; quality on the metric's BD scale) and two fronts:
-        `front` over rate and quality, `front_with_time` over rate, quality and decoding time.
+    points : a row per :class:`OperatingPoint`, its fields as columns; by codec in the order of the
+        run, then by rate.
     """
     cells = CellIndex.of(results, dataset)
-    frames = []
-    for codec, curves in cells.curves(metric).items():
-        curve = curves.mean()
-        order = np.searchsorted(curves.settings, curve.settings)
-        rows = cells.rows[codec][curves.complete][:, order]
-        times = {name: _mean_time(results.only(cells.dataset).frame, name, rows) for name in _TIMES}
-        columns = {"setting": curve.settings, "bpp": curve.rate, "quality": curve.scaled, **times}
-        frames.append(pd.DataFrame({"codec": codec, "n_images": curve.n_images, **columns}))
-    points = pd.concat(frames, ignore_index=True)
-    cost = -axis_of(metric).rising(points["quality"])
-    plane = np.column_stack([points["bpp"], cost])
-    points["front"] = pareto(plane)
-    points["front_with_time"] = pareto(np.column_stack([plane, points["decode_s"]]))
-    names = ["codec", "setting", "n_images", "bpp", "quality", *_TIMES, "front", "front_with_time"]
-    return points[names]
+    points = points_of(cells, cells.curves(metric))
+    return pd.DataFrame(points, columns=[field.name for field in fields(OperatingPoint)])
 
 
-_TIMES = ("encode_s", "decode_s")
+def points_of(cells: CellIndex, curves: Mapping[str, ImageCurves]) -> tuple[OperatingPoint, ...]:
+    """Return the points of :func:`operating_points` of curves that are laid out already."""
+    frame = cells.results.frame
+    times = frame[["encode_s", "decode_s"]].to_numpy(np.float64)
+    found: list[OperatingPoint] = []
+    for codec, images in curves.items():
+        curve = images.mean()
+        order = np.searchsorted(images.settings, curve.settings)
+        means = _mean_times(times, cells.rows[codec][images.complete][:, order])
+        columns = (curve.settings, curve.rate, curve.scaled, means[:, 0], means[:, 1])
+        for setting, bpp, quality, encode_s, decode_s in np.column_stack(columns).tolist():
+            found.append(
+                OperatingPoint(codec, setting, curve.n_images, bpp, quality, encode_s, decode_s)
+            )
+    axis = next(iter(curves.values())).axis if curves else None
+    costs = np.array([(p.bpp, p.quality, p.decode_s) for p in found]).reshape(-1, 3)
+    if axis is not None:
+        costs[:, 1] = -axis.rising(costs[:, 1])
+    fronts = zip(found, pareto(costs[:, :2]).tolist(), pareto(costs).tolist(), strict=True)
+    return tuple(replace(p, front=plane, front_with_time=space) for p, plane, space in fronts)
 
 
-def _mean_time(frame: pd.DataFrame, column: str, rows: npt.NDArray[np.intp]) -> Array:
+def _mean_times(times: Array, rows: npt.NDArray[np.intp]) -> Array:
+    """Return mean encoding and decoding time at each setting, shape (settings, 2)."""
     if not len(rows):
-        return np.full(rows.shape[1], np.nan)
-    return np.asarray(frame[column].to_numpy(np.float64)[rows].mean(axis=0))
+        return np.full((rows.shape[1], 2), np.nan)
+    return np.asarray(times[rows].mean(axis=0))
 
 
 def image_ranking(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from bench.cli.run import PUBLISHED_HELP
 from bench.errors import UsageError
 from bench.report.build import write_report
 
@@ -15,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "side by side and a codec in two versions is shown as two")  # fmt: skip
     add("--format", default="html,pdf", metavar="LIST", help="html, pdf or both [html,pdf]")
     add("--anchor", metavar="CODEC", help="what BD-rates are against [jpeg, else the first codec]")
+    add("--published", metavar="LIST", help=PUBLISHED_HELP)
     add("--out", metavar="DIR", help="the folder to write into [that of the first run]")
 
 
@@ -23,6 +25,6 @@ def main(args: argparse.Namespace) -> int:
     formats = [word.strip() for word in args.format.split(",") if word.strip()]
     if not formats:
         raise UsageError("--format: html, pdf or both were expected")
-    for path in write_report(args.runs, formats, args.anchor, args.out):
+    for path in write_report(args.runs, formats, args.anchor, args.out, published=args.published):
         print(path)
     return 0

@@ -14,6 +14,11 @@ from bench.errors import UsageError
 #: What `--report` stands for.
 REPORTS = {"none": (), "html": ("html",), "pdf": ("pdf",), "all": ("html", "pdf")}
 
+PUBLISHED_HELP = (
+    "published curves to draw beside a run over Kodak: names, none or all "
+    "[vtm,bpg,bmshj2018-hyperprior,cheng2020-anchor]"
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `bench run`."""
@@ -49,6 +54,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--data-root", metavar="DIR", help="where a copy of the data set lies already")
     add("--download", action="store_true", help="fetch data sets and checkpoints that are missing")
     add("--report", choices=REPORTS, default="all", help="what to write beside the tables [all]")
+    add("--published", metavar="LIST", help=PUBLISHED_HELP)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -91,6 +97,7 @@ def execution(args: argparse.Namespace) -> dict[str, Any]:
         "cache": not args.no_cache,
         "timeout": args.timeout,
         "report": REPORTS[args.report],
+        "published": args.published,
     }
 
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 def main() -> None:
     """Serve groups until stdin ends."""
-    inbox, outbox = _private_streams()
+    inbox, outbox = private_streams()
     tasks: queue.Queue[Any] = queue.Queue()
     threading.Thread(target=_listen, args=(inbox, tasks), daemon=True).start()
 
@@ -58,7 +58,7 @@ def thread_environment(threads: int) -> dict[str, str]:
     return {f"{name}_NUM_THREADS": str(threads) for name in names}
 
 
-def _private_streams() -> tuple[IO[bytes], IO[bytes]]:
+def private_streams() -> tuple[IO[bytes], IO[bytes]]:
     """Return stdin and stdout for our messages alone; prints of codecs go to stderr."""
     inbox = os.fdopen(os.dup(0), "rb")
     outbox = os.fdopen(os.dup(1), "wb")

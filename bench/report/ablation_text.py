@@ -10,8 +10,8 @@ from typing import Any
 
 from bench.analysis.ablation import Ablation, Cost, Finding
 from bench.analysis.axis import axis_of
-from bench.analysis.bootstrap import Interval
-from bench.report.bd_text import FEW, bd_json
+from bench.analysis.bootstrap import FEW, Interval
+from bench.report.bd_text import bd_json
 from bench.text import table
 
 SCHEMA = 1

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.analysis.axis import Axis
+from bench.analysis.bootstrap import FEW
 from bench.analysis.compare import Comparison
 from bench.text import table
 
 #: Columns that say what the BD-rate is and how far it may be trusted; the others go below where
 #: the terminal is too narrow for both.
 _FIRST = 5
-#: Resampling fewer images than this shows too little of how they differ.
-FEW = 8
 
 
 def bd_json(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:

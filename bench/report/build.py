@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import RunError, UsageError
-from bench.report.fingerprint import FILES, fingerprint, is_current
+from bench.report.fingerprint import FILES, Asked, fingerprint, is_current
 
 if TYPE_CHECKING:
     from bench.cards import CodecCard
@@ -21,6 +21,7 @@ def write_report(
     anchor: str | None = None,
     out: str | Path | None = None,
     *,
+    published: str | Sequence[str] | None = None,
     cards: Mapping[str, CodecCard] | None = None,
     reuse: bool = False,
 ) -> list[Path]:
@@ -32,6 +33,8 @@ def write_report(
     formats : "html", "pdf" or both.
     anchor : what BD-rates are against; jpeg where present, else the first codec.
     out : the folder to write into; that of the first run if left out.
+    published : names of the published curves that are drawn beside runs over Kodak, "none" or
+        "all"; some well-known ones if left out.
     cards : codecs that no catalogue has, by name, so that their pictures can be decoded.
     reuse : leave reports as they are that were made from the same.
 
@@ -41,7 +44,7 @@ def write_report(
 
     Raises
     ------
-    UsageError : an unknown format, or no codec called `anchor`.
+    UsageError : an unknown format; no codec called `anchor`, or no curve as in `published`.
     RunError : no folder of a run, or one that can't be written to.
     SchemaError : a run of another version of bench.
     """
@@ -51,9 +54,10 @@ def write_report(
         if kind not in FILES:
             raise UsageError(f"a report is written as {' or '.join(FILES)}, not as {kind!r}")
     target = Path(out) if out is not None else _folder(folders)
-    wanted = [kind for kind in kinds if not (reuse and is_current(folders, kind, anchor, target))]
+    asked = Asked(anchor, published)
+    wanted = [kind for kind in kinds if not (reuse and is_current(folders, kind, asked, target))]
     if wanted:
-        _make(folders, wanted, anchor, target, cards or {})
+        _make(folders, wanted, asked, target, cards or {})
     return [target / FILES[kind] for kind in kinds]
 
 
@@ -66,31 +70,37 @@ def _folder(folders: list[Path]) -> Path:
 def _make(
     folders: list[Path],
     kinds: list[str],
-    anchor: str | None,
+    asked: Asked,
     target: Path,
     cards: Mapping[str, CodecCard],
 ) -> None:
-    from bench.report.content import describe
+    from bench.report.content import describe, has_references
     from bench.report.merge import merge
+    from bench.report.palette import looks
     from bench.report.prose import write_prose
+    from bench.report.references import choose, published_looks
     from bench.report.sources import read_runs
-    from bench.report.static import draw
+    from bench.report.static import draw, draw_more
 
-    print_of = fingerprint(folders, anchor)
+    print_of = fingerprint(folders, asked)
+    published = choose(asked.published)
     runs = read_runs(folders)
-    sections = describe(merge(runs), anchor)
+    sections = describe(merge(runs), asked.anchor, published)
     prose = write_prose(runs, sections)
+    found = looks([codec for section in sections for codec in section.codecs])
+    found |= published_looks() if any(map(has_references, sections)) else {}
     if "html" in kinds:
         from bench.report.html import render_html
 
-        figures = [draw(section, list(section.metrics)[:1]) for section in sections]
-        page = render_html(sections, prose, figures, print_of, cards)
+        figures = [draw(section, list(section.metrics)[:1], found) for section in sections]
+        page = render_html(sections, prose, figures, found, print_of, cards)
         _write(target / FILES["html"], page.encode())
     if "pdf" in kinds:
         from bench.report.pdf import render_pdf, shown
 
-        figures = [draw(section, shown(section)) for section in sections]
-        _write(target / FILES["pdf"], render_pdf(sections, prose, figures, print_of))
+        figures = [draw(section, shown(section), found) for section in sections]
+        more = [draw_more(section, found) for section in sections]
+        _write(target / FILES["pdf"], render_pdf(sections, prose, figures, more, print_of))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -17,8 +17,10 @@ from bench.analysis.bootstrap import Bootstrap
 from bench.analysis.compare import Comparer
 from bench.analysis.curves import CellIndex, Curve, ImageCurves
 from bench.analysis.tables import bd_table, default_anchor, known_metrics
+from bench.analysis.tradeoff import OperatingPoint, points_of
 from bench.errors import UnknownNameError
 from bench.report.merge import Section
+from bench.report.references import Reference, references, why_none
 from bench.report.verdict import Verdict, judge
 
 Array = npt.NDArray[np.float64]
@@ -70,6 +72,8 @@ class MetricContent:
     bands : a curve per codec, in the order of the run.
     rows : BD against the anchor, the anchor's own among them, best first, NA last.
     image_bd : per codec, BD-rate of each image of the section in percent, NaN where undefined.
+    references : published curves of this metric, where they may stand beside these.
+    front : every setting, and whether another one beats it.
     """
 
     axis: Axis
@@ -77,6 +81,8 @@ class MetricContent:
     rows: tuple[BDRow, ...]
     image_bd: dict[str, Array]
     verdict: Verdict
+    references: tuple[Reference, ...] = ()
+    front: tuple[OperatingPoint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ class SectionContent:
     ----------
     images : names of the images, in the order of `MetricContent.image_bd`.
     metrics : by name, in the order of the run.
+    unpublished : why no published curve is drawn; empty where some are, or none was asked for.
     """
 
     section: Section
@@ -108,6 +115,7 @@ class SectionContent:
     metrics: dict[str, MetricContent]
     speeds: tuple[Speed, ...]
     notes: tuple[str, ...]
+    unpublished: str = ""
 
     @property
     def title(self) -> str:
@@ -125,12 +133,22 @@ class SectionContent:
         return next(iter(self.metrics), "")
 
 
-def describe(sections: Sequence[Section], anchor: str | None = None) -> list[SectionContent]:
+def has_references(section: SectionContent) -> bool:
+    """Whether published curves may be drawn beside those of a data set."""
+    return any(metric.references for metric in section.metrics.values())
+
+
+def describe(
+    sections: Sequence[Section],
+    anchor: str | None = None,
+    published: Sequence[str] = (),
+) -> list[SectionContent]:
     """Compute what a report says of every data set.
 
     Parameters
     ----------
     anchor : a codec that one of the data sets must have; jpeg where present, else the first codec.
+    published : labels of the published curves that are drawn; none for none.
 
     Raises
     ------
@@ -141,10 +159,12 @@ def describe(sections: Sequence[Section], anchor: str | None = None) -> list[Sec
         if known:
             raise UnknownNameError("codec of this report", anchor, known)
     draws = Bootstrap()
-    return [_describe(section, anchor, draws) for section in sections]
+    return [_describe(section, anchor, published, draws) for section in sections]
 
 
-def _describe(section: Section, wanted: str | None, draws: Bootstrap) -> SectionContent:
+def _describe(
+    section: Section, wanted: str | None, published: Sequence[str], draws: Bootstrap
+) -> SectionContent:
     results = section.results
     notes = list(section.notes)
     anchor = _find(wanted, section) if wanted else ""
@@ -160,12 +180,16 @@ def _describe(section: Section, wanted: str | None, draws: Bootstrap) -> Section
     ]
     cells = CellIndex.of(results)
     table = bd_table(results, anchor, names, bootstrap=draws)
+    unpublished = why_none(results) if published else ""
+    drawn = () if unpublished else published
     metrics = {
-        name: _metric(cells.curves(name), anchor, table[table["metric"] == name], draws)
+        name: _metric(cells, name, anchor, table[table["metric"] == name], drawn, draws)
         for name in names
     }
     images = tuple(str(name) for name in cells.images)
-    return SectionContent(section, anchor, images, metrics, _speeds(section), tuple(notes))
+    return SectionContent(
+        section, anchor, images, metrics, _speeds(section), tuple(notes), unpublished
+    )
 
 
 def _find(codec: str | None, section: Section) -> str:
@@ -176,8 +200,14 @@ def _find(codec: str | None, section: Section) -> str:
 
 
 def _metric(
-    curves: dict[str, ImageCurves], anchor: str, table: pd.DataFrame, draws: Bootstrap
+    cells: CellIndex,
+    name: str,
+    anchor: str,
+    table: pd.DataFrame,
+    published: Sequence[str],
+    draws: Bootstrap,
 ) -> MetricContent:
+    curves = cells.curves(name)
     columns = [name for name in BDRow.__dataclass_fields__ if name in table]
     rows = [BDRow(**dict(zip(columns, values, strict=True))) for values in
             table[columns].itertuples(index=False)]  # fmt: skip
@@ -198,6 +228,8 @@ def _metric(
         rows=tuple(rows),
         image_bd=image_bd,
         verdict=judge(rows, curves, image_bd, anchor, draws),
+        references=references(mine, published) if published else (),
+        front=points_of(cells, curves),
     )
 
 

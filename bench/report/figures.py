@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,9 @@ from bench.analysis.axis import Axis
 from bench.analysis.curves import Convention, Curve, image_curves
 from bench.analysis.results import Results
 from bench.files import whole
+from bench.report import palette
+from bench.report.palette import MARKERS, Look, reference_looks
+from bench.report.references import published_looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,10 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("bench")
 
-#: Ten markers and seven colours go round together: no two of the first 70 codecs look the same.
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "h", ">")
-#: Dashes are kept for what was not measured here.
-_PUBLISHED_DASHES = ((0, (4, 2)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
+#: The markers of :mod:`bench.report.palette`, as matplotlib calls them.
+MARKS = dict(zip(MARKERS, ("o", "s", "^", "D", "v", "P", "X", "<", "h", ">"), strict=True))
 #: Nothing of a file that says when it was made: the same curves give the same bytes.
 _METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None},
@@ -65,21 +66,24 @@ def plot_curves(
     ------
     UsageError : the metric was not measured, or the run holds several data sets and none is named.
     """
-    titles = titles or {}
-    measured = [
-        replace(curves.mean(convention), codec=titles.get(codec, codec))
-        for codec, curves in image_curves(results, metric, dataset).items()
-    ]
+    curves = image_curves(results, metric, dataset).values()
+    measured = [curve.mean(convention) for curve in curves]
     fitting = [c for c in published if measured and _same_axes(c, measured[0])]
     for curve in published:
         if curve not in fitting:
             log.warning("%s is not drawn: another metric or data set", curve.codec)
     described = results.info.get("dataset", {})
     heading = described.get("title", "") if len(results.datasets) == 1 else ""
-    return save(draw_curves([*measured, *fitting], heading), out_stem, formats)
+    return save(draw_curves([*measured, *fitting], heading, titles=titles), out_stem, formats)
 
 
-def draw_curves(curves: Sequence[Curve], dataset: str = "") -> Figure | None:
+def draw_curves(
+    curves: Sequence[Curve],
+    dataset: str = "",
+    *,
+    looks: Mapping[str, Look] | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> Figure | None:
     """Return a figure of curves of one metric and data set, or None where there is no point.
 
     The rate axis is linear. Published curves are dashed, and shown as far as the measured reach.
@@ -88,8 +92,12 @@ def draw_curves(curves: Sequence[Curve], dataset: str = "") -> Figure | None:
     Parameters
     ----------
     dataset : what to call the data set in the heading; its name if left out.
+    looks : what each curve looks like, by its codec; :func:`curve_looks` of these if left out.
+    titles : what to call a codec in the legend; its name if left out.
     """
     from matplotlib.figure import Figure
+
+    looks = curve_looks(curves) if looks is None else looks
 
     drawn = [finite for curve in curves if len((finite := _finite(curve)).rate)]
     if not drawn:
@@ -97,9 +105,10 @@ def draw_curves(curves: Sequence[Curve], dataset: str = "") -> Figure | None:
     with style():
         figure = Figure(layout="constrained")
         axes = figure.add_subplot()
+        crowded = sum(curve.origin == "measured" for curve in drawn) > 8
         lines = {
-            curve.codec: _draw(axes, curve, i, crowded=len(drawn) > 8)
-            for i, curve in enumerate(_numbered(drawn))
+            curve.codec: _draw(axes, curve, looks[curve.codec], crowded=crowded)
+            for curve in _measured_first(drawn)
         }
         _limit(axes, drawn)
         axis = drawn[0].axis
@@ -109,7 +118,7 @@ def draw_curves(curves: Sequence[Curve], dataset: str = "") -> Figure | None:
         order, heading = _ranked(drawn)
         axes.legend(
             [lines[curve.codec] for curve in order],
-            [_label(curve) for curve in order],
+            [_label(curve, titles or {}) for curve in order],
             title=heading,
             alignment="left",
             loc="upper left",
@@ -162,25 +171,30 @@ def _finite(curve: Curve) -> Curve:
     )
 
 
-def _numbered(curves: Sequence[Curve]) -> list[Curve]:
-    """Measured codecs first: what one looks like does not depend on what is published."""
+def curve_looks(curves: Sequence[Curve]) -> dict[str, Look]:
+    """Return what curves look like, by codec. What a measured one looks like depends neither on
+    what is published nor on whether all have a point.
+    """
+    foreign = [curve.codec for curve in curves if curve.origin == "imported"]
+    measured = [curve.codec for curve in curves if curve.origin == "measured"]
+    return reference_looks(foreign) | published_looks() | palette.looks(measured)
+
+
+def _measured_first(curves: Sequence[Curve]) -> list[Curve]:
     return sorted(curves, key=lambda curve: curve.origin != "measured")
 
 
-def _draw(axes: Axes, curve: Curve, index: int, *, crowded: bool) -> Any:
+def _draw(axes: Axes, curve: Curve, look: Look, *, crowded: bool) -> Any:
     measured = curve.origin == "measured"
-    colours = 7
-    # Open markers in every second round of colours, dash-dotted lines from the third on.
-    filled = measured and (index // colours) % 2 == 0
-    line = "-" if index < 2 * colours else "-."
     (drawn,) = axes.plot(
         curve.rate,
         curve.scaled,
-        marker=_MARKERS[index % len(_MARKERS)],
-        markerfacecolor=None if filled else "white",
-        linestyle=line if measured else _PUBLISHED_DASHES[index % len(_PUBLISHED_DASHES)],
-        linewidth=1.0 if crowded or not measured else 1.3,
-        markersize=3.2 if crowded or not measured else 4,
+        color=look.light,
+        marker=MARKS[look.marker],
+        markerfacecolor="white" if look.open else look.light,
+        linestyle=(0, look.dash) if look.dash else "-",
+        linewidth=1.3 if measured and not crowded else 1.0,
+        markersize=4 if measured and not crowded else 3.2,
         zorder=3 if measured else 2.5,
     )
     return drawn
@@ -215,9 +229,10 @@ def _ranked(curves: Sequence[Curve]) -> tuple[list[Curve], str]:
     return sorted(curves, key=quality, reverse=True), f"best at {middle:.2g} bpp first"
 
 
-def _label(curve: Curve) -> str:
+def _label(curve: Curve, titles: Mapping[str, str]) -> str:
     suffix = {"measured": "", "published": " (published)", "imported": " (imported)"}
-    return curve.codec.removeprefix("published:") + suffix[curve.origin]
+    name = titles.get(curve.codec, curve.codec)
+    return name.removeprefix("published:") + suffix[curve.origin]
 
 
 def _title(curves: Sequence[Curve], dataset: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,13 +22,21 @@ ABLATION = "ablation.json"
 _MARK = b"bench-report"
 
 
-def fingerprint(run_folders: Iterable[str | Path], anchor: str | None = None) -> str:
+@dataclass(frozen=True)
+class Asked:
+    """What a report was asked for beside its runs: as :func:`~bench.report.build.write_report`."""
+
+    anchor: str | None = None
+    published: str | Sequence[str] | None = None
+
+
+def fingerprint(run_folders: Iterable[str | Path], asked: Asked = Asked()) -> str:
     """Return the SHA-256 of everything that a report of these runs depends on.
 
     Times of day and counts of cached cells are left out: a run that is repeated from the cache
     has the same report.
     """
-    digest = sha256(f"{__version__}\0{anchor or ''}\0".encode())
+    digest = sha256(f"{__version__}\0{json.dumps(asdict(asked))}\0".encode())
     for file in _makers():
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     for folder in map(Path, run_folders):
@@ -45,7 +54,7 @@ def fingerprint(run_folders: Iterable[str | Path], anchor: str | None = None) ->
 def is_current(
     run_folders: Sequence[str | Path],
     kind: str,
-    anchor: str | None = None,
+    asked: Asked = Asked(),
     out: str | Path | None = None,
 ) -> bool:
     """Whether the report of a format ("html", "pdf") exists and was made from just these runs."""
@@ -55,7 +64,7 @@ def is_current(
         content = path.read_bytes() if kind == "pdf" else _head(path)
     except OSError:
         return False
-    return _MARK in content and fingerprint(run_folders, anchor).encode() in content
+    return _MARK in content and fingerprint(run_folders, asked).encode() in content
 
 
 def _head(path: Path) -> bytes:
@@ -66,7 +75,8 @@ def _head(path: Path) -> bytes:
 def _makers() -> list[Path]:
     """Return the templates and the modules that make reports."""
     here = Path(__file__).parent
-    found = [*paths.catalogue("reports").glob("*"), *paths.catalogue("reports").glob("js/*")]
+    reports = paths.catalogue("reports")
+    found = [file for place in ("*", "js/*", "published/*") for file in reports.glob(place)]
     found += [*here.glob("*.py"), *(here.parent / "analysis").glob("*.py")]
     return sorted((file for file in found if file.is_file()), key=str)
 

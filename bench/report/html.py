@@ -13,7 +13,7 @@ from bench.analysis.bootstrap import CURVE_DRAWS
 from bench.cards import CodecCard
 from bench.report.content import BDRow, SectionContent
 from bench.report.crops import Embedded, cut, embed
-from bench.report.palette import css, looks
+from bench.report.palette import Look, css
 from bench.report.payload import dump, payload
 from bench.report.pictures import Gallery
 from bench.report.prose import Prose
@@ -23,7 +23,18 @@ from bench.report.verdict import signed
 #: Bytes of the whole file, at most; pictures get what the rest leaves.
 LIMIT = 14_500_000
 #: The parts of the page's script, in the order in which they are joined.
-SCRIPTS = ("base", "axes", "curves", "ranking", "speed", "images", "pictures", "page")
+SCRIPTS = (
+    "base",
+    "axes",
+    "published",
+    "curves",
+    "ranking",
+    "speed",
+    "front",
+    "images",
+    "pictures",
+    "page",
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,7 @@ class _Page:
     sections: Sequence[SectionContent]
     prose: Prose
     figures: Sequence[Sequence[StaticFigure]]
+    looks: Mapping[str, Look]
     fingerprint: str
 
 
@@ -40,6 +52,7 @@ def render_html(
     sections: Sequence[SectionContent],
     prose: Prose,
     figures: Sequence[Sequence[StaticFigure]],
+    looks: Mapping[str, Look],
     fingerprint: str,
     cards: Mapping[str, CodecCard] | None = None,
     limit: int = LIMIT,
@@ -49,11 +62,12 @@ def render_html(
     Parameters
     ----------
     figures : of each section, what is shown where scripts are off.
+    looks : what each codec and published curve looks like.
     fingerprint : of what the report is made from; kept in the page's head.
     cards : of codecs that no catalogue has, by name, for the pictures.
     limit : bytes that the page may take.
     """
-    page = _Page(sections, prose, figures, fingerprint)
+    page = _Page(sections, prose, figures, looks, fingerprint)
     rest = len(_fill(page, [None] * len(sections), []).encode())
     budget = max(0, limit - rest) // max(1, len(sections))
     # A picture's own record (setting, rate, metrics) takes some bytes besides its data.
@@ -97,9 +111,7 @@ def _fill(page: _Page, pictures: Sequence[Embedded | None], notes: Sequence[str]
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "interval": _interval, "range": _range}
-    codecs = list(dict.fromkeys(codec for s in page.sections for codec in s.codecs))
-    found = looks(len(codecs))
-    style = (folder / "style.css").read_text("utf-8") + css(found)
+    style = (folder / "style.css").read_text("utf-8") + css(page.looks.values())
     parts = [(folder / "js" / f"{name}.js").read_text("utf-8") for name in SCRIPTS]
     script = "(() => {\n'use strict';\n" + "\n".join(parts) + "})();\n"
     return environment.get_template("report.html.jinja").render(
@@ -111,7 +123,7 @@ def _fill(page: _Page, pictures: Sequence[Embedded | None], notes: Sequence[str]
         style=style,
         script=script,
         policy=_policy(style, script),
-        data=dump(payload(page.sections, codecs, found, pictures)),
+        data=dump(payload(page.sections, page.looks, pictures)),
         picture_notes=notes,
         **vars(page.prose),
     )

@@ -27,6 +27,7 @@ class Choice:
     quality: float
     bpp: float
     psnr: float
+    decode_s: float
     bitstream_sha256: str
 
 
@@ -82,10 +83,5 @@ def _nearest(rows: pd.DataFrame, rate: float) -> tuple[int, float]:
 
 def _choice(band: str, codec: str, row: pd.Series[float]) -> Choice:
     psnr = float(row["psnr"]) if "psnr" in row else math.nan
-    digest = str(row["bitstream_sha256"])
-    return Choice(band, codec, float(row["quality"]), float(row["bpp"]), psnr, digest)
-
-
-def cell_of(rows: pd.DataFrame, choice: Choice) -> pd.Series[float]:
-    """Return the row of results.csv that a picture is of."""
-    return rows[(rows["codec"] == choice.codec) & (rows["quality"] == choice.quality)].iloc[0]
+    numbers = float(row["quality"]), float(row["bpp"]), psnr, float(row["decode_s"])
+    return Choice(band, codec, *numbers, str(row["bitstream_sha256"]))

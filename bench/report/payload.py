@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bench.analysis.bootstrap import FEW
+from bench.analysis.published import find
+from bench.analysis.tradeoff import OperatingPoint
 from bench.metrics.metric import column
 from bench.report.content import Band, MetricContent, SectionContent
 from bench.report.crops import Embedded, EmbeddedImage, EmbeddedPicture
 from bench.report.matching import evenly
 from bench.report.palette import Look
+from bench.report.references import Reference, ranked
 
 #: Per-image values that are embedded at most; of more, some images are listed, evenly chosen.
 MOST_VALUES = 200_000
@@ -24,23 +28,19 @@ Json = dict[str, Any]
 
 def payload(
     sections: Sequence[SectionContent],
-    codecs: Sequence[str],
-    found: Sequence[Look],
+    looks: Mapping[str, Look],
     pictures: Sequence[Embedded | None],
 ) -> Json:
     """Return everything the page's scripts need.
 
     Parameters
     ----------
-    codecs : all codecs of all sections; `found` is what each looks like.
+    looks : what each codec of all sections looks like, and each published curve if any is drawn.
     pictures : of each section, or None.
     """
     return {
-        "codecs": [
-            {"name": name, "title": _title(name, sections), "setting": _setting(name, sections)}
-            | {"marker": look.marker, "open": look.open, "dashed": look.dashed}
-            for name, look in zip(codecs, found, strict=True)
-        ],
+        "few": FEW,
+        "codecs": [_named(name, sections) | _look(look) for name, look in looks.items()],
         "sections": [
             _section(section, embedded)
             for section, embedded in zip(sections, pictures, strict=True)
@@ -93,6 +93,7 @@ def _section(content: SectionContent, embedded: Embedded | None) -> Json:
             for s in content.speeds
         ],
         "pictures": None if embedded is None else _pictures(embedded, content),
+        "unpublished": content.unpublished,
     }
 
 
@@ -126,7 +127,45 @@ def _metric(metric: MetricContent, index: list[int]) -> Json:
             for row in metric.rows
         ],
         "imageBd": {codec: numbers(values[index], 4) for codec, values in metric.image_bd.items()},
+        "published": [_reference(reference) for reference in ranked(metric.references)],
+        "front": _front(metric.front),
     }
+
+
+def _reference(reference: Reference) -> Json:
+    """Return a published curve, its row of the BD table with it."""
+    curve, comparison = reference.curve, reference.comparison
+    low, high = comparison.bd.range
+    values = {
+        "bd_rate": comparison.bd.bd_rate,
+        "bd_quality": comparison.bd.bd_quality,
+        "range_low": low,
+        "range_high": high,
+        "overlap": comparison.bd.overlap,
+    }
+    return {
+        "codec": curve.codec,
+        "drawn": reference.drawn,
+        "s": numbers(curve.settings),
+        "r": numbers(curve.rate),
+        "q": numbers(curve.quality),
+        "n_images": curve.n_images,
+        "reason": comparison.bd.reason,
+        "note": reference.entry.note,
+        **{name: number(value, 6) for name, value in values.items()},
+    }
+
+
+def _front(points: Sequence[OperatingPoint]) -> Json:
+    """Return by codec, point by point of its curve: 2 on the front of rate and quality, 1 on that
+    of rate, quality and decoding time, 0 beaten; and decoding seconds.
+    """
+    found: Json = {}
+    for point in points:
+        mine = found.setdefault(point.codec, {"on": [], "t": []})
+        mine["on"].append(2 if point.front else int(point.front_with_time))
+        mine["t"].append(number(point.decode_s, 3))
+    return found
 
 
 def _curve(band: Band) -> Json:
@@ -203,10 +242,24 @@ def _pictures(embedded: Embedded, content: SectionContent) -> Json:
     }
 
 
-def _title(codec: str, sections: Sequence[SectionContent]) -> str:
-    return next(s.section.codec_title(codec) for s in sections if codec in s.section.origins)
+def _named(codec: str, sections: Sequence[SectionContent]) -> Json:
+    """Return what a codec, or a published curve, is called."""
+    section = next((s.section for s in sections if codec in s.section.origins), None)
+    if section is None:
+        entry = find(codec)
+        return {
+            "name": codec,
+            "short": entry.label,
+            "title": entry.title,
+            "setting": entry.setting or "setting",
+            "published": True,
+            "group": entry.source.title,
+            "source": entry.reference or entry.source.title,
+        }
+    origin = section.origins[codec]
+    setting = str(origin.run.codec_info(origin.codec).get("setting") or "setting")
+    return {"name": codec, "title": section.codec_title(codec), "setting": setting}
 
 
-def _setting(codec: str, sections: Sequence[SectionContent]) -> str:
-    origin = next(s.section.origins[codec] for s in sections if codec in s.section.origins)
-    return str(origin.run.codec_info(origin.codec).get("setting") or "setting")
+def _look(look: Look) -> Json:
+    return {"marker": look.marker, "open": look.open, "dash": list(look.dash)}

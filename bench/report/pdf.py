@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from bench import __version__, paths
 from bench.analysis.bootstrap import CURVE_DRAWS
 from bench.report.content import BDRow, MetricContent, SectionContent
 from bench.report.prose import Prose
+from bench.report.references import NO_INTERVAL, Reference, ranked
+from bench.report.spread_figure import MOST_DOTS
 from bench.report.static import StaticFigure
 from bench.report.verdict import signed
 
@@ -26,6 +28,7 @@ def render_pdf(
     sections: Sequence[SectionContent],
     prose: Prose,
     figures: Sequence[Sequence[StaticFigure]],
+    more: Sequence[Mapping[str, str]],
     fingerprint: str,
 ) -> bytes:
     """Return the report as a PDF.
@@ -33,6 +36,7 @@ def render_pdf(
     Parameters
     ----------
     figures : of each section, its curves over each metric.
+    more : of each section, further figures by name, as SVG.
     fingerprint : of what the report is made from; kept among the document's keywords.
     """
     import typst
@@ -42,8 +46,12 @@ def render_pdf(
         for i, drawn in enumerate(figures):
             for figure in drawn:
                 (folder / f"figure-{i}-{figure.metric}.svg").write_text(figure.svg, "utf-8")
+        for i, further in enumerate(more):
+            for kind, text in further.items():
+                (folder / f"{kind}-{i}.svg").write_text(text, "utf-8")
         described = [
             _section(section, i, [figure.metric for figure in drawn])
+            | {kind: f"{kind}-{i}.svg" if kind in more[i] else None for kind in ("front", "spread")}
             for i, (section, drawn) in enumerate(zip(sections, figures, strict=True))
         ]
         data = {
@@ -97,8 +105,28 @@ def _section(section: SectionContent, index: int, drawn: Sequence[str]) -> dict[
         ]
         if section.metrics
         else [],
+        "unpublished": section.unpublished,
+        "indicative": not all(speed.measured for speed in section.speeds),
+        "dots": len(section.images) <= MOST_DOTS,
+        "on_front": _on_front(section) if section.metrics else [],
         "speed_metric": section.metrics[section.first_metric].axis.title if section.metrics else "",
     }
+
+
+def _on_front(section: SectionContent) -> list[dict[str, str]]:
+    """Return by codec its settings on the front, those with most first."""
+    points = section.metrics[section.first_metric].front
+    found = []
+    for codec in section.codecs:
+        mine = [point for point in points if point.codec == codec]
+        kinds = {
+            "front": [p.setting for p in mine if p.front],
+            "time": [p.setting for p in mine if p.front_with_time and not p.front],
+            "beaten": [p.setting for p in mine if not (p.front or p.front_with_time)],
+        }
+        found.append({"codec": codec} | {k: ", ".join(f"{v:g}" for v in some) or "none"
+                                         for k, some in kinds.items()})  # fmt: skip
+    return found
 
 
 def shown(section: SectionContent) -> list[str]:
@@ -141,7 +169,26 @@ def _metric(section: SectionContent, name: str, figure: str | None) -> dict[str,
             }
             for row in metric.rows
         ],
+        "published": [
+            _published(r, digits) for r in ranked(metric.references) if r.drawn
+        ],
+        "no_interval": NO_INTERVAL,
     }  # fmt: skip
+
+
+def _published(reference: Reference, digits: int) -> dict[str, str]:
+    """Return a published curve as a row of the table."""
+    bd, entry = reference.comparison.bd, reference.entry
+    low, high = bd.range
+    return {
+        "codec": entry.label,
+        "source": entry.reference or entry.source.title,
+        "bd": _percent(bd.bd_rate),
+        "quality": _number(bd.bd_quality, digits, sign=True),
+        "range": "" if math.isnan(low) else f"{_number(low, digits)} … {_number(high, digits)}",
+        "overlap": "" if math.isnan(bd.overlap) else f"{100 * bd.overlap:.0f}\u202f%",
+        "note": reference.note,
+    }
 
 
 def _run(run: Any) -> dict[str, Any]:

@@ -18,15 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bench import paths
-from bench.adapters.make import make_codec, missing
 from bench.cards import CodecCard, parse_card
-from bench.codec import Codec
 from bench.data.load import load_dataset
 from bench.engine.store import Blobs
 from bench.errors import BenchError
 from bench.image import Image, read_image
 from bench.registry import codecs as codec_registry
-from bench.report.matching import Choice, cell_of, choose, evenly
+from bench.report.decoder import Decoder
+from bench.report.matching import Choice, choose, evenly
 from bench.report.merge import Origin, Section
 
 Pixels = npt.NDArray[np.uint8]
@@ -36,6 +35,8 @@ MOST_IMAGES = 24
 MOST_SECONDS = 90.0
 #: dB between the PSNR in results.csv and that of the picture decoded here.
 TOLERANCE = 0.01
+#: Seconds that one picture may take: so many, and so many times what the run needed.
+_MOST_TIME, _MOST_TIMES = 20.0, 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ class Gallery:
     section: Section
     cards: Mapping[str, CodecCard] = field(default_factory=dict)
     missing: Counter[str] = field(default_factory=Counter)
-    _codecs: dict[str, Codec | None] = field(default_factory=dict)
+    _decoder: Decoder = field(default_factory=Decoder)
 
     def plan(self, most: int = MOST_IMAGES) -> list[tuple[str, dict[str, float], list[Choice]]]:
         """Return (image, target rate of each band, pictures) for the images that will be shown.
@@ -74,11 +75,7 @@ class Gallery:
         names = evenly(list(groups), most)
         while len(names) > 1:
             chosen = [(name, *choose(groups[name])) for name in names]
-            seconds = sum(
-                float(cell_of(groups[name], choice)["decode_s"])
-                for name, _, choices in chosen
-                for choice in choices
-            )
+            seconds = sum(choice.decode_s for _, _, choices in chosen for choice in choices)
             if seconds <= MOST_SECONDS:
                 return chosen
             names = evenly(names, max(1, int(len(names) * MOST_SECONDS / seconds)))
@@ -96,10 +93,8 @@ class Gallery:
         return ImagePictures(image, original.pixels, targets, there) if there else None
 
     def close(self) -> None:
-        """Close every codec."""
-        for codec in self._codecs.values():
-            if codec is not None:
-                codec.close()
+        """End the process that decodes."""
+        self._decoder.close()
 
     def _original(self, name: str) -> Image | None:
         frame = self.section.results.frame
@@ -121,33 +116,24 @@ class Gallery:
 
     def _picture(self, choice: Choice, original: Image) -> Pixels | None:
         origin = self.section.origins[choice.codec]
-        codec = self._codec(choice.codec, origin)
-        if codec is None:
-            return None
         bitstream = _read_blob(origin.run.folder, choice.bitstream_sha256)
         if bitstream is None:
             self.missing[f"{choice.codec}: the bitstream is no longer in the cache"] += 1
             return None
         try:
-            pixels = codec.decode(bitstream).pixels
-        except Exception as error:  # noqa: BLE001  (the codec's edge: a reason, not a crash)
-            self.missing[f"{choice.codec}: {type(error).__name__}: {error}"] += 1
+            pixels = self._decoder.decode(
+                choice.codec,
+                self._card(origin),
+                bitstream,
+                _MOST_TIME + _MOST_TIMES * choice.decode_s,
+            )
+        except BenchError as error:
+            self.missing[f"{choice.codec}: picture could not be decoded: {error}"] += 1
             return None
         if pixels.shape != original.pixels.shape or not _same(choice, original.pixels, pixels):
             self.missing[f"{choice.codec}: decodes to other pixels here than in the run"] += 1
             return None
         return pixels
-
-    def _codec(self, label: str, origin: Origin) -> Codec | None:
-        if label not in self._codecs:
-            self._codecs[label] = None
-            try:
-                codec = _make(self._card(origin))
-                codec.open()
-                self._codecs[label] = codec
-            except Exception as error:  # noqa: BLE001  (the codec's edge: a reason, not a crash)
-                self.missing[f"{label}: {error}"] += 1
-        return self._codecs[label]
 
     def _card(self, origin: Origin) -> CodecCard:
         """Return the codec's card: as given, as the run kept it, or as the catalogue has it.
@@ -169,12 +155,6 @@ def _same(choice: Choice, original: Pixels, pixels: Pixels) -> bool:
     error = np.mean((original.astype(np.float64) - pixels) ** 2)
     psnr = math.inf if error == 0 else 10 * math.log10(255**2 / error)
     return psnr == choice.psnr or abs(psnr - choice.psnr) <= TOLERANCE
-
-
-def _make(card: CodecCard) -> Codec:
-    if lacking := missing(card):
-        raise BenchError(str(lacking))
-    return make_codec(card)
 
 
 def _read_blob(folder: Path, digest: str) -> bytes | None:

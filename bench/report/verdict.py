@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from bench.analysis.bootstrap import Bootstrap
+from bench.analysis.bootstrap import FEW, Bootstrap
 from bench.analysis.compare import Comparer
 from bench.analysis.curves import ImageCurves
 
@@ -72,6 +72,12 @@ def judge(
         if second.codec != anchor:
             details.append(_against(curves[best.codec], curves[second.codec], draws))
     missing = [row.codec for row in others if math.isnan(row.bd_rate)]
+    fewest = min(row.n_images for row in ranked)
+    if any(not math.isnan(row.ci_low) for row in ranked) and fewest < FEW:
+        details.append(
+            f"Over {fewest} images this is a hint, not a result: intervals over fewer than {FEW} "
+            "images are narrower than they should be."
+        )
     if missing:
         details.append(
             f"Not ranked, because {'its' if len(missing) == 1 else 'their'} BD-rate is undefined: "
@@ -102,7 +108,12 @@ def _against(best: ImageCurves, second: ImageCurves, draws: Bootstrap) -> str:
     text = f"Directly against {second.codec}, which is next: {signed(value)}"
     if math.isnan(low):
         return f"{text}."
-    sure = "so it is ahead" if high < 0 else "which holds zero: too close to call"
+    if high >= 0:
+        sure = "which holds zero: too close to call"
+    elif direct.n_images < FEW:
+        sure = f"which does not hold zero, but {direct.n_images} images are too few to decide"
+    else:
+        sure = "so it is ahead"
     return f"{text}, 95 % interval {signed(low)} to {signed(high)}, {sure}."
 
 

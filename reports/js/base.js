@@ -11,6 +11,8 @@ const state = {
   rate: "linear", // or "log"
   decibels: true, // MS-SSIM as -10 log10(1 - x)
   hidden: new Set(),
+  published: true, // whether published curves are shown at all
+  offered: new Set(), // those with a place in the legend
 };
 
 const listeners = [];
@@ -25,6 +27,8 @@ const section = () => data.sections[state.section];
 const metric = () => section().metrics[state.metric];
 const look = (codec) => codecs.get(codec);
 const shown = (codec) => !state.hidden.has(codec);
+const nameOf = (codec) => look(codec).short || codec;
+const dashes = (codec) => look(codec).dash.map((length) => 1.8 * length).join(" ") || null;
 const byId = (id) => document.getElementById(id);
 
 function append(node, properties, children) {
@@ -83,7 +87,7 @@ function swatch(codec) {
     { class: "swatch c" + look(codec).index, viewBox: "0 0 22 12", "aria-hidden": "true" },
     svg("line", {
       x1: 0, x2: 22, y1: 6, y2: 6, class: "curve",
-      "stroke-dasharray": look(codec).dashed ? "5 2 1 2" : null,
+      "stroke-dasharray": look(codec).dash.join(" ") || null,
     }),
     marker(codec, 11, 6, 4),
   );

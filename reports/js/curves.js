@@ -5,7 +5,11 @@ function seriesOf(codec) {
   const inDecibels = described.decibels && state.decibels;
   const form = (value) => (inDecibels ? toDecibels(value) : value);
   const points = [];
-  if (state.image < 0) {
+  if (look(codec).published) {
+    const curve = described.published.find((c) => c.codec === codec);
+    if (!curve) return null;
+    curve.r.forEach((rate, k) => points.push({ setting: curve.s[k], rate, value: form(curve.q[k]), rates: [], values: [] }));
+  } else if (state.image < 0) {
     const curve = described.curves[codec];
     if (!curve) return null;
     curve.r.forEach((rate, k) => points.push({
@@ -36,14 +40,15 @@ const curvesChart = {
     const narrow = width < 520;
     const height = narrow ? 300 : Math.min(460, Math.round(width * 0.62));
     const described = metric();
-    const series = section().codecs.filter(shown).map(seriesOf).filter((s) => s && s.points.length);
+    const drawn = [...publishedShown(), ...section().codecs.filter(shown)];
+    const series = drawn.map(seriesOf).filter((s) => s && s.points.length);
     const chart = svg("svg", {
       width, height, viewBox: `0 0 ${width} ${height}`, tabindex: 0, role: "img",
       "aria-roledescription": "rate-distortion chart", "aria-describedby": "curves-help",
       "aria-label": this.describe(series),
     });
-    const names = series.map((s) => s.codec.length);
-    const right = narrow ? 10 : Math.min(170, 22 + 8 * Math.max(4, ...names));
+    const names = series.map((s) => nameOf(s.codec).length);
+    const right = narrow ? 10 : Math.min(170, 22 + 7.4 * Math.max(4, ...names));
     const box = { left: 48, right: width - right, top: 26, bottom: height - 46 };
     this.all = [];
     if (series.length) this.drawSeries(chart, series, box, described, narrow);
@@ -60,12 +65,15 @@ const curvesChart = {
   },
 
   drawSeries(chart, series, box, described, narrow) {
-    const points = series.flatMap((s) => s.points);
+    // Published curves are shown as far as the measured ones reach: they don't stretch the axis.
+    const measured = series.filter((s) => !look(s.codec).published);
+    const end = Math.max(...(measured.length ? measured : series).flatMap((s) => s.points).map((p) => p.rate)) * 1.03;
+    const points = series.flatMap((s) => s.points).filter((p) => p.rate <= end);
     const rates = points.map((p) => p.rate);
     const log = state.rate === "log";
     const x = log
-      ? logScale(Math.min(...rates) / 1.08, Math.max(...rates) * 1.08, box.left, box.right)
-      : linearScale(0, Math.max(...rates) * 1.03, box.left, box.right);
+      ? logScale(Math.min(...rates) / 1.08, end * 1.05, box.left, box.right)
+      : linearScale(0, end, box.left, box.right);
     const [low, high] = extent(points.map((p) => p.value), 0.04);
     const y = described.lower
       ? linearScale(low, high, box.top, box.bottom)
@@ -76,31 +84,39 @@ const curvesChart = {
       x: "bits per pixel" + (log ? " (log scale)" : ""),
       y: described.title + (unit ? " in " + unit : "") + (described.lower ? ", lower is better" : ""),
     });
+    chart.append(svg("clipPath", { id: "curves-clip" },
+      svg("rect", { x: box.left, y: box.top - 8, width: box.right - box.left + 4, height: box.bottom - box.top + 8 })));
     const labels = [];
     for (const { codec, points: mine } of series) {
-      const group = svg("g", { class: "series c" + look(codec).index, "data-codec": codec });
+      const published = look(codec).published;
+      const group = svg("g", { class: `series c${look(codec).index}${published ? " published" : ""}`, "data-codec": codec });
       group.append(svg("path", {
-        class: "curve", "stroke-dasharray": look(codec).dashed ? "7 3 2 3" : null,
+        class: "curve", "stroke-dasharray": dashes(codec), "clip-path": "url(#curves-clip)",
         d: mine.map((p, k) => `${k ? "L" : "M"}${x(p.rate).toFixed(1)},${y(p.value).toFixed(1)}`).join(""),
       }));
-      for (const point of mine) {
+      const inside = mine.filter((p) => p.rate <= end);
+      for (const point of inside) {
         Object.assign(point, { x: x(point.rate), y: y(point.value), scaleX: x, scaleY: y });
-        group.append(marker(codec, point.x, point.y, 3.6));
+        group.append(marker(codec, point.x, point.y, published ? 3 : 3.6));
         this.all.push(point);
       }
       chart.append(group);
-      const last = mine[mine.length - 1];
-      labels.push({ codec, x: last.x, y: last.y, end: last });
+      const last = inside[inside.length - 1];
+      // A name beside a published curve that ends far to the left would need a line across the others.
+      if (last && (!published || last.x > box.left + 0.6 * (box.right - box.left))) labels.push({ codec, x: last.x, y: last.y, end: last });
     }
-    if (!narrow) this.label(chart, labels, box);
+    // Where there are more curves than lines of text, the legend and the pointer tell them.
+    const room = (box.bottom - box.top) / 15;
+    const kept = labels.length > room ? labels.filter((l) => !look(l.codec).published) : labels;
+    if (!narrow && kept.length <= room) this.label(chart, kept, box);
   },
 
   label(chart, labels, box) {
     for (const label of spread(labels, 15, box.top + 4, box.bottom - 4)) {
       const at = box.right + 12;
-      chart.append(svg("g", { class: "direct c" + look(label.codec).index },
+      chart.append(svg("g", { class: `direct c${look(label.codec).index}${look(label.codec).published ? " published" : ""}` },
         svg("path", { class: "leader", d: `M${label.x + 6},${label.end.y}L${at - 3},${label.y}` }),
-        svg("text", { x: at, y: label.y + 4, text: label.codec })));
+        svg("text", { x: at, y: label.y + 4, text: nameOf(label.codec) })));
     }
   },
 
@@ -163,17 +179,20 @@ const curvesChart = {
     const one = look(point.codec);
     const interval = (ends, form) => (isNumber(ends[0]) && isNumber(ends[1]) ? ` (95 %: ${form(ends[0])} to ${form(ends[1])})` : "");
     const value = (v) => measure(described, v, inDecibels);
-    return [
-      one.name,
+    const lines = [
+      one.published ? `${one.short} (published)` : one.name,
       `${one.setting} ${isNumber(point.setting) ? point.setting : "not stated"}`,
       `${fixed(point.rate, 3)} bpp${interval(point.rates, (v) => fixed(v, 3))}`,
       `${described.title} ${value(point.value)}${interval(point.values, value)}`,
     ];
+    if (!one.published) return lines;
+    const { note } = described.published.find((c) => c.codec === point.codec);
+    return [...lines, `Source: ${one.source}`, ...(note ? [`Note: ${note}`] : [])];
   },
 
   describe(series) {
     const where = state.image < 0 ? `mean over ${section().nImages} images` : section().images[state.image];
-    return `${metric().title} against bits per pixel, ${where}: ${series.map((s) => s.codec).join(", ") || "nothing shown"}`;
+    return `${metric().title} against bits per pixel, ${where}: ${series.map((s) => nameOf(s.codec) + (look(s.codec).published ? " (published)" : "")).join(", ") || "nothing shown"}`;
   },
 
   whyEmpty() {
@@ -181,20 +200,24 @@ const curvesChart = {
   },
 };
 
+function chip(codec, title) {
+  return el("button", {
+    type: "button", class: "chip c" + look(codec).index, "aria-pressed": String(shown(codec)),
+    title, "data-codec": codec,
+    onclick: () => {
+      const hidden = new Set(state.hidden);
+      if (!hidden.delete(codec)) hidden.add(codec);
+      change({ hidden });
+      // The button was made anew: keep the reader's place.
+      byId("curves").querySelectorAll("button.chip").forEach((b) => b.dataset.codec === codec && b.focus());
+    },
+  }, swatch(codec), nameOf(codec));
+}
+
 function drawLegend() {
   const anchor = section().anchor;
   byId("legend").replaceChildren(...section().codecs.map((codec) =>
-    el("button", {
-      type: "button", class: "chip c" + look(codec).index, "aria-pressed": String(shown(codec)),
-      title: look(codec).title + (codec === anchor ? " (anchor)" : ""), "data-codec": codec,
-      onclick: () => {
-        const hidden = new Set(state.hidden);
-        if (!hidden.delete(codec)) hidden.add(codec);
-        change({ hidden });
-        // The button was made anew: keep the reader's place.
-        byId("legend").querySelectorAll("button").forEach((b) => b.dataset.codec === codec && b.focus());
-      },
-    }, swatch(codec), codec)));
+    chip(codec, look(codec).title + (codec === anchor ? " (anchor)" : ""))));
 }
 
 function drawCurveNotes() {

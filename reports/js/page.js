@@ -17,10 +17,12 @@ function drawAll() {
   drawVerdict();
   drawRanking();
   drawLegend();
+  drawPublished();
   curvesChart.draw();
   drawCurveNotes();
   drawBdTable();
   drawSpeed();
+  drawFront();
   drawImages();
 }
 
@@ -41,6 +43,7 @@ function listen() {
   if (byId("section-choice")) on("section-choice", (e) => showSection(Number(e.target.value)));
   watchWidth(byId("curves-chart"), () => state.metric && curvesChart.draw());
   watchWidth(byId("encode-chart"), () => state.metric && drawSpeed());
+  watchWidth(byId("front-chart"), () => state.metric && drawFront());
 }
 
 function listenToTheme() {
@@ -71,6 +74,7 @@ listenToTheme();
 if (data.sections.length) {
   onChange(drawAll);
   listen();
+  listenToPublished();
   listenToPictures();
   showSection(0);
 }

@@ -35,7 +35,7 @@ function drawRanking() {
   }));
   byId("ranking-caption").textContent =
     `BD-rate against ${anchor} by ${metric().title}` +
-    (state.image < 0 ? ": bars are 95 % intervals over images. Left is better." : `, on ${section().images[state.image]} alone. Left is better.`);
+    (state.image < 0 ? `: bars are 95 % intervals over images${Math.min(...rows.map((r) => r.n_images)) < data.few ? `, narrower than they should be with fewer than ${data.few}` : ""}. Left is better.` : `, on ${section().images[state.image]} alone. Left is better.`);
 }
 
 function drawVerdict() {
@@ -48,8 +48,7 @@ function drawVerdict() {
   byId("sure").replaceChildren(...details.map((text) => el("li", { text })));
 }
 
-// A table whose columns sort. Columns: {title, value(row), cell(row), text, hint}.
-function sortableTable(host, caption, columns, rows, order) {
+function sorted(rows, columns, order) {
   const sorted = [...rows];
   if (order.column !== null) {
     const { value } = columns[order.column];
@@ -62,6 +61,12 @@ function sortableTable(host, caption, columns, rows, order) {
       return order.down ? -sign : sign;
     });
   }
+  return sorted;
+}
+
+// A table whose columns sort. Columns: {title, value(row), cell(row), text, hint}. Rows of `apart`
+// ({title, rows}) stand below under a heading of their own, sorted among themselves.
+function sortableTable(host, caption, columns, rows, order, apart = { rows: [] }) {
   const heads = columns.map((column, k) => el("th", {
     scope: "col", class: column.text ? "text" : null,
     "aria-sort": order.column === k ? (order.down ? "descending" : "ascending") : null,
@@ -70,15 +75,20 @@ function sortableTable(host, caption, columns, rows, order) {
     onclick: () => {
       order.down = order.column === k ? !order.down : false;
       order.column = k;
-      sortableTable(host, caption, columns, rows, order);
+      sortableTable(host, caption, columns, rows, order, apart);
       host.querySelectorAll("th button")[k].focus();
     },
   }, column.title)));
-  const body = sorted.map((row) => el("tr", {}, columns.map((column, k) =>
+  const body = (some) => sorted(some, columns, order).map((row) => el("tr", {}, columns.map((column, k) =>
     el(k ? "td" : "th", { scope: k ? null : "row", class: column.text ? "text" : null }, column.cell(row)))));
+  const below = apart.rows.length
+    ? el("tbody", { class: "apart" },
+      el("tr", {}, el("th", { scope: "rowgroup", class: "text", colspan: columns.length }, el("span", { class: "apart-title", text: apart.title }))),
+      body(apart.rows))
+    : null;
   host.replaceChildren(el("table", {},
-    el("caption", { class: "hidden-visually", text: caption }),
-    el("thead", {}, el("tr", {}, heads)), el("tbody", {}, body)));
+    ...[el("caption", { class: "hidden-visually", text: caption }),
+      el("thead", {}, el("tr", {}, heads)), el("tbody", {}, body(rows)), below].filter(Boolean)));
 }
 
 const bdOrder = { column: null, down: false };
@@ -90,22 +100,34 @@ function drawBdTable() {
   const digits = unit === "dB" ? 2 : 4;
   const interval = (low, high) => (isNumber(low) ? `${percent(low)} … ${percent(high)}` : "");
   const codecCell = (row) => [
-    el("span", { class: "who c" + look(row.codec).index }, swatch(row.codec), row.codec + (row.codec === anchor ? " (anchor)" : "")),
+    el("span", { class: "who c" + look(row.codec).index }, swatch(row.codec), nameOf(row.codec) + (row.codec === anchor ? " (anchor)" : "")),
     row.reason || row.note ? el("small", { class: "reason", text: [row.reason && "NA: " + row.reason, row.note].filter(Boolean).join("; ") }) : null,
   ].filter(Boolean);
+  const published = (row) => look(row.codec).published;
+  const none = () => el("span", { title: "results of single images were not published", text: "NA" });
   const signed = (value) => (isNumber(value) ? (value > 0 ? "+" : "") + fixed(value, digits) : "NA");
   const columns = [
     { title: "Codec", text: true, value: (r) => r.codec, cell: codecCell },
     { title: "BD-rate", hint: "more (+) or fewer (−) bits at equal quality, over the curve of means", value: (r) => r.bd_rate, cell: (r) => el("b", { text: percent(r.bd_rate) }) },
-    { title: "95 % interval", hint: "of BD-rate, by resampling images", value: (r) => r.ci_low, cell: (r) => interval(r.ci_low, r.ci_high) },
-    { title: "Mean of images", hint: "mean of the BD-rates of single images", value: (r) => (r.codec === anchor ? 0 : r.image_mean), cell: (r) => (r.codec === anchor ? "" : `${percent(r.image_mean)} (n = ${r.image_n})`) },
-    { title: "95 % interval", hint: "of the mean of images", value: (r) => r.image_ci_low, cell: (r) => interval(r.image_ci_low, r.image_ci_high) },
+    { title: "95 % interval", hint: "of BD-rate, by resampling images", value: (r) => r.ci_low, cell: (r) => (published(r) ? none() : interval(r.ci_low, r.ci_high)) },
+    { title: "Mean of images", hint: "mean of the BD-rates of single images", value: (r) => (r.codec === anchor ? 0 : r.image_mean), cell: (r) => (published(r) ? none() : r.codec === anchor ? "" : `${percent(r.image_mean)} (n = ${r.image_n})`) },
+    { title: "95 % interval", hint: "of the mean of images", value: (r) => r.image_ci_low, cell: (r) => (published(r) ? none() : interval(r.image_ci_low, r.image_ci_high)) },
     { title: `BD-quality${unit ? " in " + unit : ""}`, hint: "difference of quality at equal rate" + (described.lower ? "; lower is better" : ""), value: (r) => r.bd_quality, cell: (r) => (r.codec === anchor ? "" : signed(r.bd_quality)) },
     { title: "Over the range", hint: described.scale, value: (r) => r.range_low, cell: (r) => (isNumber(r.range_low) ? `${fixed(r.range_low, digits)} … ${fixed(r.range_high, digits)}` : "") },
     { title: "Overlap", hint: "what both curves share of the quality that they cover together", value: (r) => r.overlap, cell: (r) => (isNumber(r.overlap) ? fixed(100 * r.overlap, 0) + "\u202f%" : "") },
     { title: "Images", value: (r) => r.n_images, cell: (r) => String(r.n_images) },
   ];
-  sortableTable(byId("bd-table"), `BD-rates against ${anchor} by ${described.title}`, columns, described.rows, bdOrder);
+  sortableTable(byId("bd-table"), `BD-rates against ${anchor} by ${described.title}`, columns, described.rows, bdOrder, publishedRows());
   byId("bd-caption").textContent =
     `Against ${anchor} by ${described.title}, over the whole data set. The range is stated in: ${described.scale}.`;
+}
+
+function publishedRows() {
+  const here = state.published ? new Set(publishedHere().filter(shown)) : new Set();
+  const rows = metric().published.filter((row) => here.has(row.codec));
+  const count = rows.length ? rows[0].n_images : 0;
+  return {
+    title: `Published by others, not measured here: means over the same ${count} images. No interval, because results of single images were not published.`,
+    rows,
+  };
 }

@@ -38,7 +38,7 @@ Runner = Callable[..., Path]
 def measure(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """Run codecs over a folder of images, in this process; return the run's folder."""
 
-    def run(codecs: str, dataset: Path, name: str = "run", **options: object) -> Path:
+    def run(codecs: str, dataset: Path | str, name: str = "run", **options: object) -> Path:
         out = tmp_path_factory.mktemp("runs") / name
         with home_at(home):
             options = {"metrics": "psnr,ms-ssim", "jobs": 0, **options}
@@ -67,3 +67,18 @@ def reports(measured: Path, home: Path, tmp_path_factory: pytest.TempPathFactory
 def copied(measured: Path, tmp_path: Path) -> Path:
     """A copy of the run's folder that a test may damage."""
     return Path(shutil.copytree(measured, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def kodak(measure: Runner) -> Path:
+    """A run over all of Kodak; PSNR-Y is a metric that nobody published."""
+    settings = [10, 30, 50, 80]
+    return measure("jpeg,jpeg-444", "kodak", metrics="psnr,psnr-y", quality=settings)
+
+
+@pytest.fixture(scope="session")
+def kodak_reports(kodak: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("kodak-reports")
+    with home_at(home):
+        write_report([kodak], out=out)
+    return out

@@ -210,6 +210,54 @@ def test_pictures_differ_between_codecs_and_have_an_error_map(
     assert page.inner_text("#facts-left") == "original"
 
 
+def test_published_curves_are_dashed_and_come_and_go(opened: Opener, kodak_reports: Path) -> None:
+    page = opened(kodak_reports / "report.html")
+    dashed = page.locator("#curves-chart .series.published .curve")
+    assert dashed.count() == 4
+    assert all(path.get_attribute("stroke-dasharray") for path in dashed.all())
+    assert page.locator("#bd-table .apart tr").count() == 5  # a heading and four rows
+    page.click("#published-legend button[data-codec='published:vtm']")
+    assert dashed.count() == 3
+    assert "vtm" not in page.inner_text("#bd-table")
+    page.uncheck("#published-on")
+    assert dashed.count() == 0
+    assert page.locator("#bd-table .apart").count() == 0
+    page.check("#published-on")
+    page.select_option("#published-add", "published:elic2022")
+    assert dashed.count() == 4
+    assert "elic2022" in page.inner_text("#bd-table")
+
+
+def test_published_point_shows_its_source(opened: Opener, kodak_reports: Path) -> None:
+    page = opened(kodak_reports / "report.html")
+    page.locator(".series[data-codec='published:vtm'] .marker").nth(2).hover(force=True)
+    tip = page.inner_text("#curves-tip")
+    assert "vtm (published)" in tip
+    assert "QP 37" in tip
+    assert "Source: CompressAI" in tip
+
+
+def test_where_no_published_curve_belongs_the_page_says_why(
+    opened: Opener, kodak_reports: Path
+) -> None:
+    page = opened(kodak_reports / "report.html")
+    page.select_option("#metric-choice", "psnr-y")
+    assert page.locator("#published").is_hidden()
+    assert "No curves are published by PSNR" in page.inner_text("#published-why")
+    page.select_option("#metric-choice", "psnr")
+    page.select_option("#image-choice", "0")
+    assert page.locator("#curves-chart .series.published").count() == 0
+    assert "means over all images" in page.inner_text("#published-why")
+
+
+def test_pareto_front_is_drawn_with_a_row_for_every_codec(opened: Opener, reports: Path) -> None:
+    page = opened(reports / "report.html")
+    assert page.locator("#front-chart .marker").count() == 24  # three codecs at eight settings
+    assert page.locator("#front-chart .front-2").count() > 4
+    assert page.locator("#front-table tbody tr").count() == 3
+    assert "indicative" in page.inner_text("#front-mark")
+
+
 def test_hostile_file_name_is_shown_as_text(opened: Opener, reports: Path) -> None:
     page = opened(reports / "report.html")
     assert "<img src=x onerror=alert(1)>.png" in page.inner_text("#image-table")

@@ -14,7 +14,7 @@ from report.reading import change_info, change_rows, data_of, digest_of, make, t
 
 from bench.errors import RunError, SchemaError, UnknownNameError, UsageError
 from bench.report.build import write_report
-from bench.report.fingerprint import is_current
+from bench.report.fingerprint import Asked, is_current
 
 
 def test_pictures_come_from_the_bitstreams_of_the_cache(reports: Path) -> None:
@@ -179,6 +179,17 @@ def test_two_data_sets_stand_side_by_side(measured: Path, copied: Path, tmp_path
     assert 'id="section-choice"' in page
 
 
+def test_few_images_give_a_hint_and_many_a_result(reports: Path, kodak_reports: Path) -> None:
+    few, many = (
+        data_of((folder / "report.html").read_text("utf-8"))["sections"][0]["metrics"]["psnr"]
+        for folder in (reports, kodak_reports)
+    )
+    words = " ".join(few["verdict"]["details"])
+    assert "Over 3 images this is a hint, not a result" in words
+    assert "so it is ahead" not in words
+    assert "hint" not in " ".join(many["verdict"]["details"])
+
+
 def test_report_is_current_until_its_run_changes(copied: Path) -> None:
     paths = write_report([copied])
     assert is_current([copied], "html")
@@ -187,7 +198,8 @@ def test_report_is_current_until_its_run_changes(copied: Path) -> None:
     change_info(copied, started="2030-01-01T00:00:00+00:00")  # as a cached rerun does
     assert write_report([copied], reuse=True) == paths
     assert [path.stat().st_mtime_ns for path in paths] == before
-    assert not is_current([copied], "html", anchor="webp")
+    assert not is_current([copied], "html", Asked(anchor="webp"))
+    assert not is_current([copied], "html", Asked(published="none"))
     change_rows(copied, lambda frame: frame.iloc[:-1])
     assert not is_current([copied], "html")
     assert not is_current([copied], "pdf")

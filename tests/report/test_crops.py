@@ -71,7 +71,7 @@ def pictures() -> ImagePictures:
     first = np.clip(original + noise, 0, 255).astype(np.uint8)
     second = first.copy()
     second[400:, 500:] = 128
-    choices = [Choice("medium", name, 1, 0.5, 30, "x") for name in ("first", "second")]
+    choices = [Choice("medium", name, 1, 0.5, 30, 0.01, "x") for name in ("first", "second")]
     both = ((choices[0], first), (choices[1], second))
     return ImagePictures("photo.png", original, {"medium": 0.5}, both)
 
@@ -134,13 +134,15 @@ def test_pictures_never_take_more_than_the_budget(pictures: ImagePictures, budge
 def test_page_keeps_to_its_limit(measured: Path, home: Path) -> None:
     from bench.report.content import describe
     from bench.report.merge import merge
+    from bench.report.palette import looks
     from bench.report.prose import write_prose
     from bench.report.sources import read_runs
 
     runs = read_runs([measured])
     sections = describe(merge(runs))
+    found = looks(sections[0].codecs)
     with home_at(home):
-        page = render_html(sections, write_prose(runs, sections), [[]], "x", limit=700_000)
+        page = render_html(sections, write_prose(runs, sections), [[]], found, "x", limit=700_000)
     assert 400_000 < len(page.encode()) <= 700_000
 
 

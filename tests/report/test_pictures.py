@@ -1,0 +1,55 @@
+"""Pictures are decoded in a process of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from report.conftest import Runner
+from report.reading import data_of, home_at, make
+
+#: A codec that stores PNG, and does as the environment says when a report decodes it.
+CODEC = """
+import io, os, time
+import numpy as np
+from PIL import Image
+import bench
+from bench.image import Image as Picture
+
+@bench.declare_codec("{name}", ladder=[1, 2, 3, 4])
+class Mine(bench.Codec):
+    def encode(self, image, quality):
+        stream = io.BytesIO()
+        Image.fromarray(image.pixels // 16 * 16).save(stream, "PNG", compress_level=int(quality))
+        return stream.getvalue()
+
+    def decode(self, bitstream):
+        {deed}
+        return Picture(np.asarray(Image.open(io.BytesIO(bitstream))))
+"""
+DEEDS = {
+    "exits": ("os._exit(3)", "exit code 3"),
+    "aborts": ("os.abort()", "SIGABRT"),
+    "hangs": ("time.sleep(60)", "took longer than"),
+    "raises": ("raise RuntimeError('out of luck')", "RuntimeError: out of luck"),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_a_decoder_that_crashes_or_hangs_costs_its_pictures_and_nothing_else(
+    deed: str, measure: Runner, photos: Path, home: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    code, reason = DEEDS[deed]
+    file = tmp_path / "mine.py"
+    guarded = f"if os.environ.get('IN_A_REPORT'): {code}"
+    file.write_text(CODEC.replace("{name}", deed).replace("{deed}", guarded), "utf-8")
+    run = measure(f"{file},jpeg", photos, metrics="psnr", quality=[1, 2, 3, 4])
+    monkeypatch.setenv("IN_A_REPORT", "1")
+    monkeypatch.setattr("bench.report.decoder.START_LIMIT", 10.0)
+    with home_at(home):
+        page = make([run], tmp_path / "out")
+    assert f"{deed}: picture could not be decoded: " in page
+    assert reason in page
+    images = data_of(page)["sections"][0]["pictures"]["images"]
+    assert {p["codec"] for image in images for p in image["pictures"]} == {"jpeg"}
