@@ -70,21 +70,44 @@ def unpack(bitstream: bytes) -> Stream:
     BitstreamError : bytes that are cut, damaged, of another kind, or of an image that is larger
         than their number can justify.
     """
+    stream, checksum = _parse(bitstream)
+    at = len(bitstream) - len(stream.payload) - len(checksum)
+    if struct.unpack("<I", checksum)[0] != crc32(stream.payload, crc32(bitstream[:at])):
+        raise BitstreamError("the bitstream is cut or damaged: its checksum does not match")
+    _check_size(stream, len(bitstream))
+    return stream
+
+
+def unpack_prefix(bitstream: bytes) -> Stream:
+    """Return what the first bytes of a stream hold: the payload may be cut, nothing checks it.
+
+    Raises
+    ------
+    BitstreamError : bytes of another kind, or too few to begin an image of their size.
+    """
+    stream, _ = _parse(bitstream)
+    _check_size(stream, len(bitstream))
+    return stream
+
+
+def _parse(bitstream: bytes) -> tuple[Stream, bytes]:
     if bitstream[:1] != MARK:
         raise BitstreamError("this is no bitstream of a learned codec: its first byte is foreign")
     height, at = read_varint(bitstream, 1 + MODEL_BYTES)
     width, at = read_varint(bitstream, at)
     height, width = height + 1, width + 1
-    head, checksum, payload = bitstream[:at], bitstream[at : at + 4], bitstream[at + 4 :]
+    checksum, payload = bitstream[at : at + 4], bitstream[at + 4 :]
     if len(checksum) < 4:
         raise BitstreamError("the bitstream is cut within its header")
-    if struct.unpack("<I", checksum)[0] != crc32(payload, crc32(head)):
-        raise BitstreamError("the bitstream is cut or damaged: its checksum does not match")
-    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS_PER_BYTE * len(bitstream):
+    return Stream(bitstream[1 : 1 + MODEL_BYTES], height, width, payload), checksum
+
+
+def _check_size(stream: Stream, length: int) -> None:
+    pixels = stream.height * stream.width
+    if max(stream.height, stream.width) > MAX_SIDE or pixels > MAX_PIXELS_PER_BYTE * length:
         raise BitstreamError(
-            f"{len(bitstream)} bytes can't hold an image of {height}×{width} pixels"
+            f"{length} bytes can't hold an image of {stream.height}×{stream.width} pixels"
         )
-    return Stream(head[1 : 1 + MODEL_BYTES], height, width, payload)
 
 
 def varint(value: int) -> bytes:

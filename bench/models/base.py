@@ -54,6 +54,8 @@ class CompressionModel(nn.Module, abc.ABC):
     latent_stride: ClassVar[int] = 16
     #: Whether one set of weights serves several settings of quality.
     variable_rate: ClassVar[bool] = False
+    #: Whether the first bytes of a payload are a coarser image: see :meth:`decompress_prefix`.
+    progressive: ClassVar[bool] = False
 
     g_a: nn.Module
     g_s: nn.Module
@@ -111,6 +113,12 @@ class CompressionModel(nn.Module, abc.ABC):
         with torch.inference_mode():
             size = height // self.latent_stride, width // self.latent_stride
             return self.synthesise(self.coder.decode(payload, size))
+
+    def decompress_prefix(self, payload: bytes, height: int, width: int) -> Tensor:
+        """Return the image that the first bytes of a payload hold, where the network is
+        `progressive`. Raises CodecError where it is not, BitstreamError.
+        """
+        raise CodecError(f"{type(self).__name__} is not progressive: all of its bytes are needed")
 
     def analyse(self, x: Tensor) -> Tensor:
         """Return the latent of an image, not quantised."""

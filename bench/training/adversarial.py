@@ -36,8 +36,9 @@ class AdversarialStage(FidelityStage):
         """Take one step of the codec, then one of the discriminator."""
         codec, critic = self.optimizers()  # type: ignore[attr-defined]
         x = batch["x"].float() / 255
-        out = self.model(x, batch["quality"], batch["seed"])
-        terms = self.losses(out, x, batch["quality"])
+        lesson = self.model.lesson(x, batch["quality"], batch["seed"])
+        out, x = lesson.out, lesson.x
+        terms = self.losses(out, x, lesson.quality)
         self.discriminator.requires_grad_(False)
         fooling = self.discriminator.generator_loss(out.x_hat, out.latent)
         loss = terms.total + self.weight * fooling

@@ -17,29 +17,28 @@ from bench.cards import CodecCard, parse_card
 from bench.errors import CardError, UsageError
 from bench.files import write_whole
 from bench.models.checkpoint import digest
-from bench.models.hybrid.model import Hybrid
+from bench.models.trainable import Trainable
 
 
-def released(network: torch.nn.Module, fitting: Sequence[Tensor] = ()) -> Hybrid:
+def released(network: torch.nn.Module, fitting: Sequence[Tensor] = ()) -> Trainable:
     """Return a copy of `network` as it will be released: weights rounded to half precision,
     priors fitted where they are not learned, tables pinned.
 
     `fitting` are photos (1, 3, height, width), needed by a plain autoencoder only.
     """
     twin = copy.deepcopy(network)
-    assert isinstance(twin, Hybrid)
+    assert isinstance(twin, Trainable)
     with torch.no_grad():
         for parameter in twin.parameters():
             parameter.copy_(parameter.half().float())
     twin = twin.cpu().eval()
-    if twin.config.latent == "ae" and fitting:
-        twin.fit_prior(list(fitting))
+    twin.fit_prior(list(fitting))
     return twin.ready()
 
 
 def export(
     network: torch.nn.Module, path: Path, fitting: Sequence[Tensor] = (), note: str = ""
-) -> Hybrid:
+) -> Trainable:
     """Write the weights as safetensors; return the released network.
 
     Parameters are half precision, statistics and tables as they are. The file's metadata hold the
@@ -53,7 +52,7 @@ def export(
         name: (value.half() if name in parameters else value).contiguous()
         for name, value in model.state_dict().items()
     }
-    metadata = {"architecture": "hybrid", "config": json.dumps(model.config.to_dict()),
+    metadata = {"architecture": model.target, "config": json.dumps(model.config.to_dict()),
                 "note": note}  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     arriving = path.with_name(f".{path.name}.{os.getpid()}")
@@ -64,7 +63,7 @@ def export(
 
 
 def write_card(
-    path: Path, name: str, model: Hybrid, checkpoint: Path, description: str,
+    path: Path, name: str, model: Trainable, checkpoint: Path, description: str,
     fields: Mapping[str, Any],
 ) -> CodecCard:  # fmt: skip
     """Write the card of exported weights; return it. The checkpoint is named relative to it.
@@ -79,7 +78,7 @@ def write_card(
         "description": given,
         "adapter": "bench.adapters.neural:NeuralCodec",
         "options": {
-            "architecture": "bench.models.hybrid.model:Hybrid",
+            "architecture": model.target,
             "checkpoint": _Flow(file=Path(relative).as_posix(), sha256=digest(checkpoint)),
             "arguments": _Flow(model.config.differences()),
         },

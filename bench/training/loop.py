@@ -13,14 +13,10 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from bench.errors import TrainingError
-from bench.models.hybrid.model import Hybrid
+from bench.models.trainable import Trainable
 from bench.training.ema import Average
 from bench.training.export import released
 from bench.training.losses import RateDistortion, Terms
-
-#: What the parts that begin at nothing learn faster than, and what the start's matrices learn at.
-FAST = ("context", "hyper", "side_", "quantizer", "vq")
-SLOW = ("start.", "gain_")
 
 
 class FidelityStage(lightning.LightningModule):
@@ -38,7 +34,7 @@ class FidelityStage(lightning.LightningModule):
     """
 
     def __init__(
-        self, model: Hybrid, losses: RateDistortion, *, learning_rate: float, warmup: int,
+        self, model: Trainable, losses: RateDistortion, *, learning_rate: float, warmup: int,
         steps: int, clip: float, decay: float, max_seconds: float | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -51,9 +47,8 @@ class FidelityStage(lightning.LightningModule):
     def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor:
         """Return the loss of a batch. Raises TrainingError where it is not finite."""
         x = batch["x"].float() / 255
-        terms: Terms = self.losses(
-            self.model(x, batch["quality"], batch["seed"]), x, batch["quality"]
-        )
+        lesson = self.model.lesson(x, batch["quality"], batch["seed"])
+        terms: Terms = self.losses(lesson.out, lesson.x, lesson.quality)
         if not bool(torch.isfinite(terms.total)):
             raise TrainingError(
                 f"the loss is {terms.total.item()} at step {self.done}: training stops, the last "
@@ -111,7 +106,7 @@ class FidelityStage(lightning.LightningModule):
 
     def _fitting(self) -> list[Tensor]:
         loader = self.trainer.train_dataloader
-        if self.model.config.latent != "ae" or loader is None:
+        if self.model.rate_in_loss or loader is None:
             return []
         return [loader.dataset[i]["x"][None].float() / 255 for i in range(16)]
 
@@ -119,7 +114,8 @@ class FidelityStage(lightning.LightningModule):
         """Return Adam with its schedule: warm-up, then a cosine over steps or time."""
         groups: dict[str, list[Tensor]] = {"fast": [], "slow": [], "rest": []}
         for name, parameter in self.model.named_parameters():
-            kind = "fast" if name.startswith(FAST) else "slow" if name.startswith(SLOW) else "rest"
+            fast, slow = name.startswith(self.model.fast), name.startswith(self.model.slow)
+            kind = "fast" if fast else "slow" if slow else "rest"
             groups[kind].append(parameter)
         factor = {"fast": 3.0, "slow": 1 / 6, "rest": 1.0}
         optimizer = torch.optim.Adam(

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import UsageError
-from bench.models.hybrid.model import LAMBDA, HybridForward, log_step
+from bench.models.hybrid.model import LAMBDA, log_step
+from bench.models.trainable import Coded
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class RateDistortion(nn.Module):
 
             self.perceptual = Perceptual(lpips, vgg)
 
-    def forward(self, out: HybridForward, x: Tensor, quality: Tensor) -> Terms:
+    def forward(self, out: Coded, x: Tensor, quality: Tensor) -> Terms:
         """Return the terms for a batch: `x` (batch, 3, height, width), `quality` (batch,)."""
         weights, pixels = self.weights, x.shape[2] * x.shape[3]
         slope = torch.tensor([torch.e ** (-2 * log_step(q)) / LAMBDA for q in quality.tolist()])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,8 +17,15 @@ import torch
 from bench.errors import TrainingError, UnavailableError, UsageError
 from bench.image import Pixels
 
+if TYPE_CHECKING:
+    from bench.codec import Quality
+    from bench.models.settings import Settings
+    from bench.models.trainable import Trainable
+
 log = logging.getLogger(__name__)
 
+#: The entropy coder's tables: made when weights are released, not trained.
+TABLES = ("._offset", "._quantized_cdf", "._cdf_length")
 CONF = Path(__file__).parent / "conf"
 
 
@@ -85,18 +93,13 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     import lightning
     from lightning.pytorch.callbacks import TQDMProgressBar
 
-    from bench.models.hybrid.config import HybridConfig
-    from bench.models.hybrid.model import Hybrid
     from bench.training.adversarial import AdversarialStage
     from bench.training.discriminator import Discriminator
     from bench.training.export import card_fields
     from bench.training.loop import FidelityStage, Keeper
     from bench.training.losses import RateDistortion
 
-    try:
-        config = HybridConfig.from_dict(values["model"])
-    except ValueError as error:
-        raise UsageError(f"bench train: model: {error}") from None
+    network = _network(values)
     fields = card_fields(values["name"], values["card"])
     folder = Path(values["out"]) / values["name"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,9 +114,9 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     if not adversary >= 0:
         raise UsageError(f"loss.gan: zero or a positive weight was expected: {adversary}")
     losses = RateDistortion(**terms)
-    if config.latent == "ae":
+    model = network()
+    if not model.rate_in_loss:
         losses.weights["rate"] = 0.0
-    model = Hybrid(**config.to_dict())
     part, optim = values["trainer"], values["optim"]
     common = {
         "learning_rate": optim["lr"], "warmup": optim["warmup"], "clip": optim["clip"],
@@ -123,7 +126,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     stage = FidelityStage(model, losses, **common)
     optimizers = 1
     if adversary:
-        discriminator = Discriminator(config.channels, **values["gan"])
+        discriminator = Discriminator(model.latent_channels, **values["gan"])
         stage = AdversarialStage(model, losses, discriminator=discriminator, weight=adversary,
                                  critic_rate=optim["critic_lr"], **common)  # fmt: skip
         optimizers = 2
@@ -148,11 +151,36 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     last = keeper.path if values["resume"] and keeper.path.exists() else None
     if last is not None:
         _check_same(last, model)
-    trainer.fit(stage, data.train(trainer, stage), data.valid() if kept else None, ckpt_path=last)
+    trainer.fit(
+        stage,
+        data.train(trainer, stage),
+        data.valid(model.points) if kept else None,
+        ckpt_path=last,
+    )
     weights = path = None
     if card and trainer.is_global_zero:
         weights, path = _release(values, fields, folder, stage, data)
     return Trained(folder, stage.done, weights, path)
+
+
+def _network(values: dict[str, Any]) -> Callable[[], Trainable]:
+    """Return what makes the network. Raises UsageError for wrong settings of it."""
+    from bench.models.hybrid.config import HybridConfig
+    from bench.models.hybrid.model import Hybrid
+    from bench.models.recurrent.config import RecurrentConfig
+    from bench.models.recurrent.model import Recurrent
+
+    kinds: dict[str, tuple[type[Settings], type[Trainable]]] = {
+        "hybrid": (HybridConfig, Hybrid), "recurrent": (RecurrentConfig, Recurrent)
+    }  # fmt: skip
+    kind = values["architecture"]
+    if kind not in kinds:
+        raise UsageError(f"architecture: {' or '.join(kinds)} was expected, got {kind!r}")
+    try:
+        config = kinds[kind][0].from_dict(values["model"])
+    except ValueError as error:
+        raise UsageError(f"bench train: model: {error}") from None
+    return partial(kinds[kind][1], **config.to_dict())
 
 
 class _Data:
@@ -180,14 +208,13 @@ class _Data:
                       lambda: stage.done)  # fmt: skip
         return DataLoader(self.crops, batch_size=self.batch, sampler=order)
 
-    def valid(self) -> Any:
+    def valid(self, points: Sequence[Quality]) -> Any:
         """Return the loader of the one batch that is validated: photos and qualities."""
         from torch.utils.data import DataLoader
 
         from bench.training.photos import to_batch
 
-        point = (to_batch(self.kept, self.valid_size), (15, 35, 55, 75))
-        batches: Any = [point]
+        batches: Any = [(to_batch(self.kept, self.valid_size), points)]
         return DataLoader(batches, batch_size=None)
 
 
@@ -250,7 +277,7 @@ def _network_state(path: Path, prefix: str) -> dict[str, torch.Tensor]:
 def _load(path: Path, model: Any) -> None:
     """Start from the averaged weights of a checkpoint. Raises TrainingError for another network."""
     state = _network_state(path, "average.network.")
-    tables = {name for name in model.state_dict() if ".tables." in f".{name}" or "prior." in name}
+    tables = {name for name in model.state_dict() if name.endswith(TABLES)}
     own = {name: value.shape for name, value in model.state_dict().items() if name not in tables}
     wrong = [name for name, shape in own.items() if name not in state or state[name].shape != shape]
     if wrong:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from bench.errors import UsageError
-from bench.models.hybrid.model import LAMBDA, HybridForward, log_step
+from bench.models.hybrid.model import LAMBDA, log_step
+from bench.models.trainable import Coded
 from bench.training.losses import RateDistortion
 
 
@@ -16,7 +17,7 @@ def _out(x_hat, bits=1000.0):
     batch = len(x_hat)
     bits = torch.full((batch,), bits, dtype=x_hat.dtype)
     zero = torch.zeros(batch, dtype=x_hat.dtype)
-    return HybridForward(x_hat, {}, bits, zero, zero, zero)
+    return Coded(x_hat, {}, bits, zero, zero, zero)
 
 
 def test_rate_and_distortion_are_traded_at_the_slope_of_the_step():
@@ -48,7 +49,7 @@ def test_the_gradient_is_that_of_finite_differences():
 
     def loss(x_hat, bits):
         zero = torch.zeros(2, dtype=torch.float64)
-        out = HybridForward(x_hat, {}, bits, zero, zero, zero)
+        out = Coded(x_hat, {}, bits, zero, zero, zero)
         return RateDistortion()(out, x, quality).total
 
     start = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -11,7 +10,6 @@ from torch import Tensor, nn
 
 from bench.codec import Quality
 from bench.errors import CodecError
-from bench.models.base import CompressionModel, Forward
 from bench.models.hybrid import laplace
 from bench.models.hybrid.branches import AnalysisBranch, SynthesisBranch
 from bench.models.hybrid.coder import HybridCoder
@@ -20,6 +18,7 @@ from bench.models.hybrid.prior import ContextModel, HyperEncoder, Setting
 from bench.models.hybrid.quantize import Noise, ScalarQuantizer
 from bench.models.hybrid.transform import BlockTransform
 from bench.models.hybrid.vq import ResidualVQ
+from bench.models.trainable import Coded, Lesson, Trainable
 
 #: Logarithm of the quantiser's step at quality 0, for samples in 0 … 1, and what a point of
 #: quality takes off it: 0.638 to 0.032. Short literals, so that every machine computes the same.
@@ -39,30 +38,15 @@ def log_step(quality: float) -> float:
     return LOG_COARSEST - quality * LOG_PER_POINT
 
 
-@dataclass(frozen=True)
-class HybridForward(Forward):
-    """What the network returns while it is trained.
-
-    Parameters
-    ----------
-    bits : of the latent, per image (batch,); zero for a plain autoencoder.
-    side_bits : of the side information, per image (batch,).
-    latent : the quantised latent in steps, what a discriminator is conditioned on.
-    commitment : of a vector quantiser, per image (batch,); zero otherwise.
-    """
-
-    bits: Tensor
-    side_bits: Tensor
-    latent: Tensor
-    commitment: Tensor
-
-
-class Hybrid(CompressionModel):
+class Hybrid(Trainable):
     """Transform codec, learned branches, context model; see :class:`HybridConfig` for arguments."""
 
     stride = 16
-    variable_rate = True
+    target = "bench.models.hybrid.model:Hybrid"
+    fast = ("context", "hyper", "side_", "quantizer", "vq")
+    slow = ("start.", "gain_")
 
+    config: HybridConfig
     log_energy: Tensor
     prior_mean: Tensor
 
@@ -126,12 +110,30 @@ class Hybrid(CompressionModel):
         Raises CodecError for weights of others, which are not all in the weights.
         """
         model = cls()
-        own = model.named_parameters()
-        if any(name not in state or state[name].shape != value.shape for name, value in own):
+        if not model.parameters_fit(state):
             raise CodecError(
                 "a hybrid checkpoint of other than the default settings needs them as `arguments`"
             )
         return model
+
+    @property
+    def latent_channels(self) -> int:
+        """See :class:`Trainable`."""
+        return self.config.channels
+
+    @property
+    def points(self) -> tuple[Quality, ...]:
+        """See :class:`Trainable`."""
+        return (15, 35, 55, 75)
+
+    @property
+    def rate_in_loss(self) -> bool:
+        """Whether the latent is that of a variational autoencoder."""
+        return self.config.latent == "vae"
+
+    def lesson(self, x: Tensor, quality: Tensor, seeds: Tensor) -> Lesson:
+        """See :class:`Trainable`."""
+        return Lesson(self(x, quality, seeds), x, quality)
 
     def analyse(self, x: Tensor, level: Tensor | None = None) -> Tensor:
         """Return the latent (batch, channels, height / 16, width / 16), in units of samples."""
@@ -183,7 +185,7 @@ class Hybrid(CompressionModel):
 
     def forward(
         self, x: Tensor, quality: Tensor | None = None, seeds: Tensor | None = None
-    ) -> HybridForward:
+    ) -> Coded:
         """Return reconstruction and bits for `x` (batch, 3, height, width) in 0 … 1.
 
         `quality` is float32 (batch,), 0 … 100, 50 for all where left out; `seeds` are of each
@@ -199,16 +201,16 @@ class Hybrid(CompressionModel):
             quantised = self.vq(y, stages)
             bits = self.vq.bits(quantised.indices, stages)
             image = self.synthesise(quantised.latent, level)
-            return HybridForward(image, {}, bits, none, quantised.latent, quantised.commitment)
+            return Coded(image, {}, bits, none, quantised.latent, quantised.commitment)
         v = y * into
         if self.context is None:
             setting = self.setting(quality)
             mean = self.prior_mean[:, None, None].to(v) * into
             v_hat, _ = self.quantizer(v, mean.expand_as(v), setting.log_scale.expand_as(v), noise)
-            return HybridForward(self.synthesise(v_hat * back, level), {}, none, none, v_hat, none)
+            return Coded(self.synthesise(v_hat * back, level), {}, none, none, v_hat, none)
         v_hat, bits, z_hat, side_bits = self._entropy(v, quality, noise)
         image = self.synthesise(v_hat * back, level, z_hat)
-        return HybridForward(image, {}, bits, side_bits, v_hat, none)
+        return Coded(image, {}, bits, side_bits, v_hat, none)
 
     def _entropy(
         self, v: Tensor, quality: Tensor, noise: Noise
@@ -243,13 +245,11 @@ class Hybrid(CompressionModel):
 
     @torch.no_grad()
     def fit_prior(self, images: list[Tensor]) -> None:
-        """Fit the factorized prior of a plain autoencoder to its latents of training photos.
-
-        Raises ValueError where the model learns its prior with the rest. `images` are
-        (1, 3, height, width).
+        """Fit the factorized prior of a plain autoencoder to its latents of training photos
+        (1, 3, height, width); the others learn theirs with the rest.
         """
-        if self.config.latent != "ae":
-            raise ValueError("only latent=ae has a prior that is fitted after training")
+        if self.config.latent != "ae" or not images:
+            return
         level = level_of(images[0].new_full((1,), QUALITY_MAX / 2))
         latents = torch.cat([self.analyse(x, level)[0].flatten(1) for x in images], 1)
         self.prior_mean.copy_(latents.median(1).values)
