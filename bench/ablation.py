@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.adapters.make import make_codec
 from bench.api import Run, run
-from bench.cards import CodecCard
-from bench.engine.folder import RunFolder
 from bench.family import select_family
 from bench.files import whole, write_whole
 from bench.report.fingerprint import ABLATION
@@ -70,7 +67,6 @@ def ablate(
     device, download = str(options.get("device", "cpu")), bool(options.get("download", False))
     family = select_family(base, variants, device=device, download=download)
     finished = run(family, dataset, metrics=metrics, published=published, quiet=quiet, **options)
-    _tell_complexity(finished, family.cards)
     found = ablation(
         read_results(finished.folder),
         left_out={
@@ -85,17 +81,6 @@ def ablate(
         cards = {card.name: card for card in family.cards}
         write_report([finished.folder], report, published=published, cards=cards, reuse=True)
     return AblationRun(finished, found)
-
-
-def _tell_complexity(finished: Run, cards: Sequence[CodecCard]) -> None:
-    """Add to run.json what codecs cost on any machine, of those that tell it."""
-    told = False
-    for card in cards:
-        if complexity := make_codec(card).complexity():
-            finished.info["codecs"][card.name]["complexity"] = asdict(complexity)
-            told = True
-    if told:
-        RunFolder(finished.folder).write_info(finished.info)
 
 
 def _write(found: Ablation, folder: Path) -> None:

@@ -31,6 +31,7 @@ from bench.engine.planner import CodecSpec, Request, make_plan
 from bench.engine.progress import Progress
 from bench.engine.store import Store, blob_limit
 from bench.errors import UsageError
+from bench.profile.codecs import costs_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -275,6 +276,7 @@ def _run(
             "metrics": round(execution.outcome.metric_s, 3),
         }
         finished = _write_tables(plan, folder, execution, info)
+    _tell_costs(plan, folder, store, finished, timeout)
     same = all(before.get(key) == info[key] for key in ("results_sha256", "published"))
     if not same or not finished.complete():
         finished.write_derived(drawn.published)
@@ -335,6 +337,15 @@ def _describe(plan: Plan, jobs: int, timeout: float) -> dict[str, Any]:
         "versions": versions(),
         "machine": machine(),
     }
+
+
+def _tell_costs(plan: Plan, folder: RunFolder, store: Store, finished: Run, timeout: float) -> None:
+    """Add to run.json what networks cost on any machine; see bench.analysis.complexity."""
+    for codec in plan.codecs:
+        costs = costs_of(codec.card, codec.qualities, store, device=plan.device, timeout=timeout)
+        told = [cost.to_json() for cost in costs]
+        finished.info["codecs"][codec.card.name]["complexity"] = told
+    folder.write_info(finished.info)
 
 
 def _counts(plan: Plan, execution: Execution) -> dict[str, int]:

@@ -30,18 +30,40 @@ Quality = int | float
 
 @dataclass(frozen=True)
 class Complexity:
-    """What a learned codec costs on any machine.
+    """What a learned codec costs on any machine, at one setting.
 
     Parameters
     ----------
-    parameters : weights of the network that serves one setting.
+    parameters : weights of the network that serves the setting.
     encode_kmac, decode_kmac : thousands of multiply-accumulate operations per pixel, entropy model
         included.
+    analysis_kmac, synthesis_kmac : those of the transforms alone; None where they can't be told
+        apart.
+    encode_memory, decode_memory : megabytes that tensors take at most, per megapixel, weights not
+        included; None where that was not measured.
+    size : width and height of the picture it was measured on, ``"768x512"``.
+    device : where it was measured; of influence on memory alone.
     """
 
     parameters: int
     encode_kmac: float
     decode_kmac: float
+    analysis_kmac: float | None = None
+    synthesis_kmac: float | None = None
+    encode_memory: float | None = None
+    decode_memory: float | None = None
+    size: str = ""
+    device: str = "cpu"
+
+    @property
+    def entropy_encode_kmac(self) -> float | None:
+        """The entropy part of encoding: all but the analysis."""
+        return None if self.analysis_kmac is None else self.encode_kmac - self.analysis_kmac
+
+    @property
+    def entropy_decode_kmac(self) -> float | None:
+        """The entropy part of decoding: all but the synthesis."""
+        return None if self.synthesis_kmac is None else self.decode_kmac - self.synthesis_kmac
 
 
 class Codec(abc.ABC):
@@ -82,9 +104,19 @@ class Codec(abc.ABC):
         """
         return {}
 
-    def complexity(self) -> Complexity | None:
-        """Return what the codec costs, None where that is not told (classical codecs). Loads what
-        it needs; called outside any timing.
+    def prepare(self, quality: Quality) -> None:  # noqa: B027
+        """Load what the setting `quality` needs beyond :meth:`open`; never part of a timing.
+
+        Called before :meth:`encode` and :meth:`decode` of a measurement; both must do without.
+        """
+
+    def complexity(
+        self, quality: Quality, size: tuple[int, int] = (512, 768), device: str = "cpu"
+    ) -> Complexity | None:
+        """Return what the codec costs at the setting `quality` on a picture of `size` (height,
+        width), None where that is not told (classical codecs).
+
+        Called outside any timing and in a process of its own; loads what it needs.
         """
         return None
 

@@ -21,17 +21,17 @@ from bench.adapters.guard import decoding, encoding
 from bench.adapters.tensors import padded, to_pixels, to_tensor
 from bench.adapters.weighted import WeightedCodec
 from bench.cards import CardTarget
-from bench.codec import Quality
+from bench.codec import Complexity, Quality
 from bench.errors import BitstreamError, CodecError, UnavailableError
 from bench.image import Image
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 LIBRARY = "CompressAI"
 
 
-class CompressAICodec(WeightedCodec):
+class CompressAICodec(WeightedCodec["nn.Module"]):
     """A model with CompressAI's `compress` and `decompress`.
 
     Parameters
@@ -63,7 +63,6 @@ class CompressAICodec(WeightedCodec):
         self._metric = metric
         self._arguments = dict(arguments or {})
         self._multiple = multiple
-        self._models: dict[int | None, Any] = {}
 
     def weights(self) -> dict[int | None, Checkpoint]:
         """Return the card's checkpoints, or the zoo's. Raises UnavailableError, CodecError."""
@@ -71,22 +70,54 @@ class CompressAICodec(WeightedCodec):
             self._weights = dict(_published(self._name, self._metric))
         return self._weights
 
-    def open(self, device: str = "cpu", threads: int = 1) -> None:
-        """Load the weights of every setting. Raises CodecError, UnavailableError."""
-        import torch
-
-        from bench.models.checkpoint import read_state
-
-        torch.set_num_threads(threads)
+    def restore(self, state: dict[str, Tensor], source: str) -> nn.Module:
+        """See :class:`WeightedCodec`."""
         cls = _find(self._name)
-        for quality, checkpoint in self.weights().items():
-            checkpoint.digest()
-            state = read_state(checkpoint.path)
-            model = self._restore(cls, state, checkpoint.name)
-            # Keeps tables that the checkpoint brought.
-            model.update()
-            self._models[quality] = model.eval().to(torch.device(device))
-        self.remember()
+        try:
+            if self._arguments:
+                model = cls(**self._arguments)
+                model.load_state_dict(state)
+            else:
+                model = cls.from_state_dict(state)
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise CodecError(f"{source} does not fit {self._name}: {reason}") from None
+        return _frozen(model)
+
+    def untrained(self, key: int | None) -> nn.Module | None:
+        """See :class:`WeightedCodec`: the widths that the zoo has, or those of the arguments."""
+        if self._arguments:
+            return _frozen(_find(self._name)(**self._arguments))
+        _library()
+        from compressai.zoo.image import cfgs, model_architectures
+
+        if self._name not in cfgs or key not in cfgs[self._name]:
+            return None
+        return _frozen(model_architectures[self._name](*cfgs[self._name][key]))
+
+    def cost(self, network: nn.Module, quality: Quality, size: tuple[int, int]) -> Complexity:
+        """See :class:`WeightedCodec`: the transforms are `g_a` and `g_s`, where it has these."""
+        from bench.profile.measure import measure, picture
+
+        model: Any = network
+        x = to_tensor(picture(size), self._multiple, next(network.parameters()).device)
+        packed: Any = None
+
+        def encode() -> bytes:
+            nonlocal packed
+            packed = model.compress(x)
+            return b""
+
+        named = hasattr(network, "g_a") and hasattr(network, "g_s")
+        transforms = ((model.g_a, "forward"), (model.g_s, "forward")) if named else None
+        with encoding(LIBRARY):
+            return measure(
+                encode,
+                lambda _: model.decompress(packed["strings"], packed["shape"]),
+                network,
+                size,
+                transforms,
+            )
 
     def encode(self, image: Image, quality: Quality) -> bytes:
         """Return header, shape and strings."""
@@ -95,7 +126,7 @@ class CompressAICodec(WeightedCodec):
         from bench.entropy.container import Stream, pack
 
         key = self.key(quality)
-        model = self._loaded(key)
+        model: Any = self.model(key)
         with torch.inference_mode(), encoding(LIBRARY):
             tensor = to_tensor(image, self._multiple, next(model.parameters()).device)
             payload = _join(model.compress(tensor))
@@ -108,7 +139,7 @@ class CompressAICodec(WeightedCodec):
         from bench.entropy.container import unpack
 
         stream = unpack(bitstream)
-        model = self._loaded(self.key_of(stream.model))
+        model: Any = self.model(self.key_of(stream.model))
         size = padded(stream.height, self._multiple), padded(stream.width, self._multiple)
         strings, shape = _split(stream.payload, size)
         with torch.inference_mode(), decoding(LIBRARY):
@@ -118,30 +149,10 @@ class CompressAICodec(WeightedCodec):
         pixels = to_pixels(found.clamp(0, 1))
         return Image(pixels[: stream.height, : stream.width])
 
-    def close(self) -> None:
-        """Let go of the weights."""
-        self._models.clear()
-
     def identity(self) -> Mapping[str, str]:
         """Return the checkpoints' digests and the versions of what computes."""
         libraries = {name: importlib.metadata.version(name) for name in ("compressai", "torch")}
         return {**self.digests(), **libraries, "dtype": "float32", "code": self.code(self._name)}
-
-    def _restore(self, cls: Any, state: dict[str, Tensor], source: str) -> Any:
-        try:
-            if not self._arguments:
-                return cls.from_state_dict(state)
-            model = cls(**self._arguments)
-            model.load_state_dict(state)
-        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise CodecError(f"{source} does not fit {self._name}: {reason}") from None
-        return model
-
-    def _loaded(self, key: int | None) -> Any:
-        if key not in self._models:
-            raise CodecError("the codec is not open")
-        return self._models[key]
 
 
 def _find(name: str) -> Any:
@@ -160,6 +171,13 @@ def _find(name: str) -> Any:
 
         raise UnknownNameError(f"model of {LIBRARY}", name, known)
     return known[name]
+
+
+def _frozen(model: Any) -> nn.Module:
+    """Return a model ready for coding; tables that a checkpoint brought are kept."""
+    model.update()
+    network: nn.Module = model.eval()
+    return network
 
 
 def _published(name: str, metric: str) -> Mapping[int | None, Checkpoint]:

@@ -10,7 +10,7 @@ from bench.adapters.checkpoints import Checkpoint
 from bench.adapters.tensors import Padding, padded, to_pixels, to_tensor
 from bench.adapters.weighted import WeightedCodec
 from bench.cards import CardTarget
-from bench.codec import Quality
+from bench.codec import Complexity, Quality
 from bench.errors import CodecError
 from bench.image import Image
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from bench.models.base import CompressionModel
 
+Size = tuple[int, int]
 
-class NeuralCodec(WeightedCodec):
+
+class NeuralCodec(WeightedCodec["CompressionModel"]):
     """A learned codec.
 
     Parameters
@@ -52,25 +54,48 @@ class NeuralCodec(WeightedCodec):
         self._architecture = architecture
         self._arguments = dict(arguments or {})
         self._padding = padding
-        self._models: dict[int | None, CompressionModel] = {}
 
     def open(self, device: str = "cpu", threads: int = 1) -> None:
-        """Load the weights of every setting. Raises CodecError, UnavailableError."""
+        """See :class:`WeightedCodec`."""
         import torch
 
-        from bench.models.checkpoint import read_state, restore
-
-        torch.set_num_threads(threads)
         # Rounding products to 10 bits would show in the pixels.
         torch.backends.cudnn.allow_tf32 = False
-        cls = self._load_architecture()
-        for key, checkpoint in self.weights().items():
-            checkpoint.digest()
-            model = restore(cls, read_state(checkpoint.path), self._arguments, checkpoint.name)
-            if device != "cpu":
-                model.to(torch.device(device)).ready()
-            self._models[key] = model
-        self.remember()
+        super().open(device, threads)
+
+    def restore(self, state: dict[str, Tensor], source: str) -> CompressionModel:
+        """See :class:`WeightedCodec`."""
+        from bench.models.checkpoint import restore
+
+        return restore(self._load_architecture(), state, self._arguments, source)
+
+    def untrained(self, key: int | None) -> CompressionModel | None:
+        """See :class:`WeightedCodec`: the published widths, or those of the card's arguments."""
+        from bench.models.zoo import ARCHITECTURES
+
+        if self._arguments:
+            return self._load_architecture()(**self._arguments).ready()
+        if self._architecture in ARCHITECTURES and key is not None:
+            return ARCHITECTURES[self._architecture].build(key).ready()
+        return None
+
+    def to_device(self, network: CompressionModel, device: str) -> CompressionModel:
+        """See :class:`WeightedCodec`: the tables of the coder move, too."""
+        return network if device == "cpu" else super().to_device(network, device).ready()
+
+    def cost(self, network: CompressionModel, quality: Quality, size: Size) -> Complexity:
+        """See :class:`WeightedCodec`: the transforms are `analyse` and `synthesise`."""
+        from bench.profile.measure import measure, picture
+
+        x = self._tensor(picture(size), network)
+        height, width = x.shape[2:]
+        return measure(
+            lambda: network.compress(x, quality),
+            lambda payload: network.decompress(payload, height, width),
+            network,
+            size,
+            ((network, "analyse"), (network, "synthesise")),
+        )
 
     def encode(self, image: Image, quality: Quality) -> bytes:
         """Return header and payload, as in :mod:`bench.entropy.container`."""
@@ -91,10 +116,6 @@ class NeuralCodec(WeightedCodec):
         pixels = to_pixels(model.decompress(stream.payload, *size))
         return Image(pixels[: stream.height, : stream.width])
 
-    def close(self) -> None:
-        """Let go of the weights."""
-        self._models.clear()
-
     def identity(self) -> Mapping[str, str]:
         """Return the checkpoints' digests, the code of the network, and what computes it."""
         libraries = {name: importlib.metadata.version(name) for name in ("torch", "constriction")}
@@ -113,12 +134,6 @@ class NeuralCodec(WeightedCodec):
             _, latent = model.coder.encode(model.analyse(self._tensor(image, model)))
             pixels = to_pixels(model.synthesise(latent))
         return Image(pixels[: image.height, : image.width]), latent
-
-    def model(self, key: int | None) -> CompressionModel:
-        """Return the network that stands under `key`. Raises CodecError before :meth:`open`."""
-        if key not in self._models:
-            raise CodecError("the codec is not open")
-        return self._models[key]
 
     def _tensor(self, image: Image, model: CompressionModel) -> Tensor:
         device = next(model.parameters()).device

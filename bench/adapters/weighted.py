@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import abc
 import importlib.util
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bench.adapters.checkpoints import Checkpoint
-from bench.codec import Codec, Quality
+from bench.adapters.shelf import SHELF
+from bench.codec import Codec, Complexity, Quality
 from bench.errors import BitstreamError, CodecError, DownloadError, UnavailableError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+NetworkT = TypeVar("NetworkT", bound="nn.Module")
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-class WeightedCodec(Codec):
+class WeightedCodec(Codec, abc.ABC, Generic[NetworkT]):
     """A codec with a checkpoint per setting, or one for all of them.
 
-    The decoder is told by the bitstream which one wrote it: the first bytes of its SHA-256.
+    The decoder is told by the bitstream which one wrote it: the first bytes of its SHA-256. A
+    network is loaded when its setting is first used, and kept while there is room for it.
 
     Parameters
     ----------
@@ -39,6 +48,89 @@ class WeightedCodec(Codec):
         for quality, weights in (checkpoints or {}).items():
             self._weights[quality] = weights
         self._by_id: dict[bytes, int | None] = {}
+        self._device: str | None = None
+        self._costs: dict[object, Complexity] = {}
+
+    @abc.abstractmethod
+    def restore(self, state: dict[str, Tensor], source: str) -> NetworkT:
+        """Return the network with the weights `state`, ready for coding, on the CPU.
+
+        `source` is where they come from, for messages. Raises CodecError where they don't fit.
+        """
+
+    @abc.abstractmethod
+    def cost(self, network: NetworkT, quality: Quality, size: tuple[int, int]) -> Complexity:
+        """Return what one picture of `size` (height, width) costs."""
+
+    def to_device(self, network: NetworkT, device: str) -> NetworkT:
+        """Return the network on `device`, ready for coding."""
+        import torch
+
+        return network.to(torch.device(device))
+
+    def untrained(self, key: int | None) -> NetworkT | None:
+        """Return the network of a setting with random weights; None where that can't be told
+        without a checkpoint.
+        """
+        return None
+
+    def open(self, device: str = "cpu", threads: int = 1) -> None:
+        """Verify the checkpoints; load the weights where there is one checkpoint only.
+
+        Raises CodecError, UnavailableError.
+        """
+        import torch
+
+        torch.set_num_threads(threads)
+        self._by_id = {self.model_id(key): key for key in self.weights()}
+        self._device = device
+        if len(self.weights()) == 1:
+            self.model(next(iter(self.weights())))
+
+    def prepare(self, quality: Quality) -> None:
+        """Load the weights of the setting. Raises CodecError, UnavailableError."""
+        self.model(self.key(quality))
+
+    def close(self) -> None:
+        """Let go of the weights."""
+        SHELF.drop(self)
+        self._device = None
+
+    def model(self, key: int | None) -> NetworkT:
+        """Return the network that stands under `key`. Raises CodecError before :meth:`open`."""
+        if self._device is None:
+            raise CodecError("the codec is not open")
+        device = self._device
+        network: NetworkT = SHELF.get(self, key, lambda: self.to_device(self._load(key), device))
+        return network
+
+    def complexity(
+        self, quality: Quality, size: tuple[int, int] = (512, 768), device: str = "cpu"
+    ) -> Complexity:
+        """See :class:`bench.Codec`.
+
+        A network of a known architecture whose checkpoint is not here is measured with random
+        weights. Raises CodecError, UnavailableError.
+        """
+        key = self.key(quality)
+        network = self.to_device(self._load_or_make(key), device)
+        shapes = tuple((name, tensor.shape) for name, tensor in network.named_parameters())
+        place = (shapes, size, device)
+        if place not in self._costs:
+            self._costs[place] = self.cost(network, quality, size)
+        return self._costs[place]
+
+    def _load(self, key: int | None) -> NetworkT:
+        from bench.models.checkpoint import read_state
+
+        checkpoint = self.weights()[key]
+        checkpoint.digest()
+        return self.restore(read_state(checkpoint.path), checkpoint.name)
+
+    def _load_or_make(self, key: int | None) -> NetworkT:
+        if not self.weights()[key].path.is_file() and (network := self.untrained(key)) is not None:
+            return network
+        return self._load(key)
 
     def weights(self) -> dict[int | None, Checkpoint]:
         """Return the checkpoints by setting. Raises UnavailableError, CodecError."""
@@ -59,10 +151,6 @@ class WeightedCodec(Codec):
         from bench.entropy.container import MODEL_BYTES
 
         return bytes.fromhex(self.weights()[key].digest())[:MODEL_BYTES]
-
-    def remember(self) -> None:
-        """Note which weights are open, for :meth:`key_of`."""
-        self._by_id = {self.model_id(key): key for key in self.weights()}
 
     def key_of(self, model: bytes) -> int | None:
         """Return under what the weights that made a bitstream stand. Raises BitstreamError."""

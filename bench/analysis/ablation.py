@@ -16,6 +16,7 @@ import pandas as pd
 
 from bench.analysis.bootstrap import Bootstrap
 from bench.analysis.compare import Comparer, Comparison
+from bench.analysis.complexity import dearest
 from bench.analysis.curves import CellIndex, the_dataset
 from bench.analysis.results import Results
 from bench.analysis.tables import COLUMNS as BD_COLUMNS
@@ -274,17 +275,10 @@ def _costs(results: Results) -> dict[str, Cost]:
         (frame[name] / megapixels).groupby(frame["codec"]).mean().reindex(results.codecs)
         for name in ("encode_s", "decode_s")
     )
-    codecs = results.info.get("codecs", {})
     return {
-        codec: Cost(encode_s, decode_s, _complexity(codecs.get(codec, {}).get("complexity")))
+        codec: Cost(encode_s, decode_s, dearest(results.info, codec))
         for codec, encode_s, decode_s in zip(results.codecs, encode, decode, strict=True)
     }
-
-
-def _complexity(told: Mapping[str, float] | None) -> Complexity | None:
-    if not told:
-        return None
-    return Complexity(int(told["parameters"]), told["encode_kmac"], told["decode_kmac"])
 
 
 def _cost(cost: Cost) -> dict[str, Any]:

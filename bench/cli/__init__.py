@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "history": "draw a series of baselines and find where they changed",
     "ablate": "compare a codec's variants with it: what each tool is worth",
     "train": "train the hybrid codec on a folder of photos",
+    "profile": "what codecs and classic networks cost: parameters, operations, memory",
     "published": "list and show published curves",
     "export": "write a run as tables or in other tools' formats",
     "import": "read a curve from a results file of CompressAI",

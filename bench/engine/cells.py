@@ -131,6 +131,7 @@ class CellRunner:
 
     def _measure(self, task: Task, reference: Image) -> CellResult:
         codec = self._codec(task.codec)
+        codec.prepare(task.quality)
         kept = self._blobs.read(task.bitstream) if task.bitstream else None
         if kept is None:
             bitstream, encode_s = self._encode(codec, reference, task.quality)

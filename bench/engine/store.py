@@ -44,6 +44,13 @@ CREATE TABLE IF NOT EXISTS blobs (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS cells_by_codec ON cells (codec);
 """
+#: Came later; caches of before get it when they are opened.
+_COMPLEXITIES = """
+CREATE TABLE IF NOT EXISTS complexities (
+    codec TEXT NOT NULL, codec_id TEXT NOT NULL, quality REAL NOT NULL, size TEXT NOT NULL,
+    document TEXT NOT NULL, PRIMARY KEY (codec_id, quality, size)
+) WITHOUT ROWID
+"""
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,7 @@ class Store:
             self._db.executescript(
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={SCHEMA}; COMMIT;"
             )
+        self._db.execute(_COMPLEXITIES)
 
     def close(self) -> None:
         """Close the database; the store can't be used afterwards."""
@@ -255,6 +263,23 @@ class Store:
             ),
         )  # fmt: skip
 
+    def complexities(self, codec_id: str, size: str) -> dict[float, str]:
+        """Return what is known of a codec's cost on a picture of `size`, a document per setting."""
+        rows = self._db.execute(
+            "SELECT quality, document FROM complexities WHERE codec_id=? AND size=?",
+            (codec_id, size),
+        )
+        return {float(quality): str(document) for quality, document in rows}
+
+    def put_complexity(
+        self, codec: str, codec_id: str, quality: float, size: str, document: str
+    ) -> None:
+        """Keep what a codec costs at a setting."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO complexities VALUES (?,?,?,?,?)",
+            (codec, codec_id, quality, size, document),
+        )
+
     def usage(self) -> Usage:
         """Return counts and sizes."""
 
@@ -315,6 +340,7 @@ class Store:
                 f"DELETE FROM metric_values WHERE key IN (SELECT key FROM cells {where})", values
             )
             gone = self._db.execute(f"DELETE FROM cells {where}", values).rowcount
+            self._db.execute(f"DELETE FROM complexities {where}", values)
             orphans = self._db.execute(
                 "SELECT sha256 FROM blobs WHERE sha256 NOT IN (SELECT bitstream_sha256 FROM cells)"
             ).fetchall()

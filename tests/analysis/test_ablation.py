@@ -125,7 +125,12 @@ def test_costs_are_seconds_per_megapixel_and_what_run_json_tells(
     measured_cells: pd.DataFrame,
 ) -> None:
     told = {"parameters": 1_234_567, "encode_kmac": 80.5, "decode_kmac": 120.25}
-    codecs = {"jpeg": {}, "webp": {**variant("jpeg"), "complexity": told}}
+    small = {"parameters": 1_000, "encode_kmac": 8.5, "decode_kmac": 12.25}
+    entries = [{"qualities": [10], **small}, {"qualities": [50], **told}]
+    codecs = {
+        "jpeg": {"complexity": [{"qualities": [10, 50], "reason": "no network"}]},
+        "webp": {**variant("jpeg"), "complexity": entries},
+    }
     run = ablation(family(measured_cells, **codecs), metrics=["psnr"])
     jpeg = measured_cells[measured_cells["codec"] == "jpeg"]
     # All of these crops are 192×160.

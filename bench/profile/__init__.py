@@ -1,0 +1,1 @@
+"""What networks cost on any machine: parameters, multiply-accumulates, memory."""

@@ -1,0 +1,76 @@
+"""The cost of a learned codec, measured while it encodes and decodes a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+import numpy as np
+import torch
+
+from bench.codec import Complexity
+from bench.image import Image
+from bench.profile.counting import MacCounter
+from bench.profile.memory import peak_memory
+
+#: A method that is a transform, as object and name.
+Method = tuple[object, str]
+
+
+def measure(
+    encode: Callable[[], bytes],
+    decode: Callable[[bytes], object],
+    network: torch.nn.Module,
+    size: tuple[int, int],
+    transforms: tuple[Method, Method] | None,
+) -> Complexity:
+    """Return what one call of `encode` and one of `decode` take.
+
+    Parameters
+    ----------
+    network : what encodes and decodes; its weights are counted.
+    size : height and width of the picture that is encoded.
+    transforms : the analysis and the synthesis; all the rest is the entropy part. None where they
+        can't be told apart.
+    """
+    device = next(network.parameters()).device
+    counter = MacCounter()
+    analysis, synthesis = list[int](), list[int]()
+    with torch.inference_mode(), ExitStack() as stack:
+        if transforms is not None:
+            analysis = stack.enter_context(counter.watched(*transforms[0]))
+            synthesis = stack.enter_context(counter.watched(*transforms[1]))
+        stack.enter_context(counter.opened())
+        bitstream, encode_bytes = peak_memory(encode, device)
+        encoding = counter.macs
+        _, decode_bytes = peak_memory(lambda: decode(bitstream), device)
+        decoding = counter.macs - encoding
+    pixels = size[0] * size[1]
+    return Complexity(
+        parameters=sum(weight.numel() for weight in network.parameters()),
+        encode_kmac=encoding / pixels / 1e3,
+        decode_kmac=decoding / pixels / 1e3,
+        analysis_kmac=_share(analysis, pixels) if transforms else None,
+        synthesis_kmac=_share(synthesis, pixels) if transforms else None,
+        # Bytes per pixel are megabytes per megapixel.
+        encode_memory=encode_bytes / pixels,
+        decode_memory=decode_bytes / pixels,
+        size=f"{size[1]}x{size[0]}",
+        device=str(device),
+    )
+
+
+def picture(size: tuple[int, int]) -> Image:
+    """Return a smooth random picture, always the same: what it shows hardly matters to cost."""
+    import cv2
+
+    height, width = size
+    small = np.random.default_rng(0).integers(
+        0, 256, (-(-height // 16), -(-width // 16), 3), dtype=np.uint8
+    )
+    smooth = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return Image(smooth.astype(np.uint8))
+
+
+def _share(counts: Sequence[int], pixels: int) -> float:
+    return sum(counts) / pixels / 1e3
