@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from bench.errors import CodecError
+
 if TYPE_CHECKING:
     from bench.image import Image
 
@@ -94,6 +96,14 @@ class Codec(abc.ABC):
         """Return the image that `bitstream` holds, of the size of the original. Raises
         :class:`~bench.errors.BitstreamError` for bytes that are no such bitstream.
         """
+
+    def decode_prefix(self, bitstream: bytes) -> Image:
+        """Return the image that the first bytes of a progressive codec's bitstream hold, of the
+        size of the original; the more bytes, the nearer. Raises
+        :class:`~bench.errors.BitstreamError` for bytes that don't even hold the size, and
+        :class:`~bench.errors.CodecError` where the codec is not progressive.
+        """
+        raise CodecError(f"{type(self).__name__} is not progressive: it decodes whole bitstreams")
 
     def close(self) -> None:  # noqa: B027
         """Release what :meth:`open` took."""
