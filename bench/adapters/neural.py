@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bench.adapters.checkpoints import Checkpoint
@@ -17,6 +17,7 @@ from bench.image import Image
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from bench.entropy.container import Stream
     from bench.models.base import CompressionModel
 
 Size = tuple[int, int]
@@ -112,9 +113,15 @@ class NeuralCodec(WeightedCodec["CompressionModel"]):
 
         stream = unpack(bitstream)
         model = self.model(self.key_of(stream.model))
-        size = padded(stream.height, model.stride), padded(stream.width, model.stride)
-        pixels = to_pixels(model.decompress(stream.payload, *size))
-        return Image(pixels[: stream.height, : stream.width])
+        return _cropped(stream, model.stride, model.decompress)
+
+    def decode_prefix(self, bitstream: bytes) -> Image:
+        """See :meth:`bench.codec.Codec.decode_prefix`; for progressive networks."""
+        from bench.entropy.container import unpack_prefix
+
+        stream = unpack_prefix(bitstream)
+        model = self.model(self.key_of(stream.model))
+        return _cropped(stream, model.stride, model.decompress_prefix)
 
     def identity(self) -> Mapping[str, str]:
         """Return the checkpoints' digests, the code of the network, and what computes it."""
@@ -152,3 +159,9 @@ class NeuralCodec(WeightedCodec["CompressionModel"]):
                 f"{self._architecture} is no subclass of bench.models.base.CompressionModel"
             )
         return cls
+
+
+def _cropped(stream: Stream, stride: int, decompress: Callable[[bytes, int, int], Tensor]) -> Image:
+    size = padded(stream.height, stride), padded(stream.width, stride)
+    pixels = to_pixels(decompress(stream.payload, *size))
+    return Image(pixels[: stream.height, : stream.width])
