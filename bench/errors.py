@@ -83,11 +83,18 @@ class DuplicateNameError(BenchError):
         )
 
 
+def with_way(what: str, how: str) -> str:
+    """Return what is missing with the command that gets it, below where it takes several lines."""
+    between = "\n    " if "\n" in what else "; "
+    return f"{what}{between}get it with: {how}" if how else what
+
+
 class UnavailableError(BenchError):
     """A program, library or file that is needed is missing; `how` is the command that gets it."""
 
     def __init__(self, what: str, how: str = "") -> None:
-        super().__init__(f"{what}{'; get it with: ' + how if how else ''}")
+        super().__init__(with_way(what, how))
+        self.what, self.how = what, how
 
 
 class ImageError(BenchError):

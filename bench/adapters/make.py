@@ -17,7 +17,7 @@ from pydantic import ConfigDict, ValidationError, create_model
 
 from bench.cards import CodecCard, digest, explain
 from bench.codec import Codec
-from bench.errors import CardError, UnavailableError
+from bench.errors import CardError, UnavailableError, with_way
 from bench.registry import load_target
 
 
@@ -29,7 +29,7 @@ class Missing:
     how: str = ""
 
     def __str__(self) -> str:
-        return f"{self.what}{'; get it with: ' + self.how if self.how else ''}"
+        return with_way(self.what, self.how)
 
 
 def make_codec(card: CodecCard) -> Codec:
@@ -68,8 +68,7 @@ def missing(card: CodecCard) -> Missing | None:
     try:
         make_codec(card).check_available()
     except UnavailableError as error:
-        what, _, command = str(error).partition("; get it with: ")
-        return Missing(what, command or how)
+        return Missing(error.what, error.how or how)
     return None
 
 

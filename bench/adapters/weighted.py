@@ -168,24 +168,29 @@ class WeightedCodec(Codec, abc.ABC, Generic[NetworkT]):
         }
 
     def check_available(self) -> None:
-        """Raise UnavailableError that names every checkpoint that is not on this machine."""
-        lost = [c for c in self.weights().values() if not c.path.is_file()]
-        local = [str(c.path) for c in lost if c.file]
-        if local:
-            raise UnavailableError(f"missing: {', '.join(local)}")
-        if lost:
-            names = ", ".join(c.name for c in lost)
-            raise UnavailableError(f"{len(lost)} checkpoints are not on this machine: {names}")
+        """Raise UnavailableError with a line for every checkpoint that is not on this machine."""
+        if lost := self._lost():
+            lines = [f"{c.name}: {'no such file' if c.file else 'not fetched yet'}" for c in lost]
+            raise UnavailableError(_told("not on this machine", len(self.weights()), lines))
 
     def fetch(self) -> None:
-        """Download the checkpoints that are missing; stops at the first that can't be got."""
-        lost = [c for c in self.weights().values() if not c.path.is_file()]
+        """Download the checkpoints that are missing; none is tried after one that can't be got.
+
+        Raises DownloadError with a line for every checkpoint that is still missing.
+        """
+        lost = self._lost()
         for at, checkpoint in enumerate(lost):
             try:
                 checkpoint.fetch()
             except DownloadError as error:
-                rest = ", ".join(c.name for c in lost[at + 1 :])
-                raise DownloadError(f"{error}{'; not tried: ' + rest if rest else ''}") from None
+                reason = " ".join(str(error).split())
+                rest = [f"{c.name}: not tried after this" for c in lost[at + 1 :]]
+                lines = [f"{checkpoint.name}: {reason}", *rest]
+                told = _told("not to be had", len(self.weights()), lines)
+                raise DownloadError(told) from None
+
+    def _lost(self) -> list[Checkpoint]:
+        return [c for c in self.weights().values() if not c.path.is_file()]
 
     @staticmethod
     def code(target: str) -> str:
@@ -194,6 +199,12 @@ class WeightedCodec(Codec, abc.ABC, Generic[NetworkT]):
         Nothing is imported for it.
         """
         return _code(target)
+
+
+def _told(what: str, of: int, lines: list[str]) -> str:
+    """Return a headline with a count and, below it, a line per checkpoint."""
+    noun = "checkpoint is" if of == 1 else "checkpoints are"
+    return "\n    ".join([f"{len(lines)} of {of} {noun} {what}", *lines])
 
 
 @cache

@@ -66,8 +66,8 @@ def make_plan(request: Request, store: Store, jobs: int) -> Plan:
         else select_codecs(request.codecs, download=request.download)
     )
     if not selection.cards:
-        reasons = "; ".join(f"{card.name}: {missing}" for card, missing in selection.left_out)
-        raise UsageError(f"no codec of this list can run here ({reasons})")
+        reasons = (f"\n  {card.name}: {missing}" for card, missing in selection.left_out)
+        raise UsageError(f"no codec of this list can run here:{''.join(reasons)}")
     qualities = choose_qualities(selection.cards, request.quality)
     names = select_metrics(request.metrics)
     dataset = load_dataset(

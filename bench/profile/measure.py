@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from bench.codec import Complexity
 from bench.image import Image
@@ -62,14 +63,9 @@ def measure(
 
 def picture(size: tuple[int, int]) -> Image:
     """Return a smooth random picture, always the same: what it shows hardly matters to cost."""
-    import cv2
-
-    height, width = size
-    small = np.random.default_rng(0).integers(
-        0, 256, (-(-height // 16), -(-width // 16), 3), dtype=np.uint8
-    )
-    smooth = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    return Image(smooth.astype(np.uint8))
+    coarse = np.random.default_rng(0).random((1, 3, -(-size[0] // 16), -(-size[1] // 16)))
+    smooth = F.interpolate(torch.from_numpy(coarse), size, mode="bilinear")
+    return Image((255 * smooth[0]).round().byte().permute(1, 2, 0).contiguous().numpy())
 
 
 def _share(counts: Sequence[int], pixels: int) -> float:

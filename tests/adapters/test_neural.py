@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import subprocess
@@ -22,6 +23,7 @@ from learned import crop_tensor, small_model
 
 from bench.adapters.make import codec_id, make_codec, missing
 from bench.adapters.neural import NeuralCodec
+from bench.adapters.shelf import SHELF
 from bench.cards import CodecCard, read_card
 from bench.errors import BitstreamError, CardError, CodecError, DownloadError, UnavailableError
 from bench.image import Image, read_image
@@ -366,11 +368,48 @@ def test_a_download_with_other_bytes_is_deleted_and_the_rest_not_tried(
         },
     }
     card = card_of(options, tmp_path / "x.yaml")
-    with pytest.raises(DownloadError, match=r"expected was 01234567….*not tried: b\.pth"):
+    with pytest.raises(DownloadError) as caught:
         make_codec(card).fetch()
+    headline, first, second = str(caught.value).splitlines()
+    assert headline == "2 of 2 checkpoints are not to be had"
+    assert re.match(r" +a\.pth: .*expected was 01234567…", first)
+    assert second.strip() == "b.pth: not tried after this"
     lack = missing(card)
     assert lack is not None
-    assert "a.pth" in lack.what
+    assert lack.what.splitlines()[1].strip() == "a.pth: not fetched yet"
+
+
+def test_a_ladder_s_networks_are_loaded_when_used_and_make_room_for_others(
+    kodak: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2, 3):
+        x = crop_tensor(kodak / f"kodim0{number}.png", 128, 192)
+        save(small_model("bmshj2018-factorized", x, 16, 24), tmp_path / f"{number}.safetensors")
+    options = {
+        "architecture": "bmshj2018-factorized",
+        "checkpoints": {n: {"file": f"{n}.safetensors"} for n in (1, 2, 3)},
+    }
+    codec = make_codec(card_of(options, tmp_path / "x.yaml"))
+    assert isinstance(codec, NeuralCodec)
+    codec.open()
+    assert SHELF.keys(codec) == []
+    image = picture(kodak, 40, 50)
+    streams = {quality: codec.encode(image, quality) for quality in (1, 2, 3)}
+    assert SHELF.keys(codec) == [1, 2, 3]
+    pictures = {quality: codec.decode(stream) for quality, stream in streams.items()}
+
+    # Room for less than two: the one in use stays. The bitstream says which one is needed.
+    monkeypatch.setattr(SHELF, "limit", 1)
+    SHELF.drop(codec)
+    for quality, stream in streams.items():
+        assert np.array_equal(codec.decode(stream).pixels, pictures[quality].pixels)
+        assert SHELF.keys(codec) == [quality]
+    codec.prepare(2)
+    assert SHELF.keys(codec) == [2]
+    codec.close()
+    assert SHELF.keys(codec) == []
+    with pytest.raises(CodecError, match="not open"):
+        codec.encode(image, 1)
 
 
 OWN_CARD = """\

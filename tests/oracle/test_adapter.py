@@ -14,6 +14,7 @@ from learned import crop_tensor, enliven
 
 from bench.adapters.compressai import CompressAICodec
 from bench.adapters.make import make_codec, missing
+from bench.adapters.neural import NeuralCodec
 from bench.cards import CodecCard, read_card
 from bench.errors import BitstreamError, CodecError, UnknownNameError
 from bench.image import Image, read_image
@@ -102,6 +103,20 @@ def test_the_catalogue_s_cards_name_what_the_library_publishes() -> None:
         lack = missing(card)
         assert lack is not None
         assert "checkpoints are not on this machine" in lack.what
+
+
+def test_its_models_cost_what_ours_do(card: Path) -> None:
+    size = (64, 64)
+    theirs = opened(card).complexity(1, size)
+    ours = NeuralCodec("mbt2018-mean", checkpoint=opened(card).weights()[None]).complexity(1, size)
+    # It runs a decoder of z in the encoder as well, and both count alike.
+    assert theirs.parameters == ours.parameters
+    assert theirs.analysis_kmac == pytest.approx(ours.analysis_kmac)
+    assert theirs.synthesis_kmac == pytest.approx(ours.synthesis_kmac)
+    assert theirs.encode_kmac == pytest.approx(ours.encode_kmac)
+    assert theirs.decode_kmac == pytest.approx(ours.decode_kmac)
+    # Without weights, from the zoo's widths.
+    assert CompressAICodec("bmshj2018-factorized").complexity(1, size).parameters == 2_998_147
 
 
 def test_what_the_library_does_not_have_is_said(card: Path) -> None:
