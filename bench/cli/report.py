@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from bench.cli.run import PUBLISHED_HELP
 from bench.errors import UsageError
 from bench.report.build import write_report
+
+PUBLISHED_HELP = (
+    "published curves to draw beside a run over Kodak: names, none or all "
+    "[vtm,bpg,bmshj2018-hyperprior,cheng2020-anchor]"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,16 +8,12 @@ import sys
 from typing import Any
 
 from bench.api import TIMEOUT, Run, check_jobs, make_request, plan_run, run
+from bench.cli.report import PUBLISHED_HELP
 from bench.engine.plan import Plan, Qualities
 from bench.errors import UsageError
 
 #: What `--report` stands for.
 REPORTS = {"none": (), "html": ("html",), "pdf": ("pdf",), "all": ("html", "pdf")}
-
-PUBLISHED_HELP = (
-    "published curves to draw beside a run over Kodak: names, none or all "
-    "[vtm,bpg,bmshj2018-hyperprior,cheng2020-anchor]"
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

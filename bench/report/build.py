@@ -77,6 +77,7 @@ def _make(
     from bench.report.content import describe, has_references
     from bench.report.merge import merge
     from bench.report.palette import looks
+    from bench.report.pdf import shown
     from bench.report.prose import write_prose
     from bench.report.references import choose, published_looks
     from bench.report.sources import read_runs
@@ -89,16 +90,19 @@ def _make(
     prose = write_prose(runs, sections)
     found = looks([codec for section in sections for codec in section.codecs])
     found |= published_looks() if any(map(has_references, sections)) else {}
+    # What the PDF shows; the page needs the first metric's, for readers without scripts.
+    names = [shown(section)[: None if "pdf" in kinds else 1] for section in sections]
+    figures = [draw(s, drawn, found) for s, drawn in zip(sections, names, strict=True)]
     if "html" in kinds:
         from bench.report.html import render_html
 
-        figures = [draw(section, list(section.metrics)[:1], found) for section in sections]
-        page = render_html(sections, prose, figures, found, print_of, cards)
+        first = [[f for f in some if f.metric == s.first_metric]
+                 for s, some in zip(sections, figures, strict=True)]  # fmt: skip
+        page = render_html(sections, prose, first, found, print_of, cards)
         _write(target / FILES["html"], page.encode())
     if "pdf" in kinds:
-        from bench.report.pdf import render_pdf, shown
+        from bench.report.pdf import render_pdf
 
-        figures = [draw(section, shown(section), found) for section in sections]
         more = [draw_more(section, found) for section in sections]
         _write(target / FILES["pdf"], render_pdf(sections, prose, figures, more, print_of))
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 T = TypeVar("T")
+Array = npt.NDArray[np.float64]
 
 #: Bits per pixel around which pictures are compared, each within ±25 %.
 BANDS: Mapping[str, float] = {"low": 0.25, "medium": 0.5, "high": 1.0}
@@ -45,13 +47,14 @@ def choose(cells: pd.DataFrame) -> tuple[dict[str, float], list[Choice]]:
     targets: dict[str, float] = {}
     choices: list[Choice] = []
     ladders = {str(codec): rows for codec, rows in cells.groupby("codec", sort=False)}
+    rates = {codec: np.log(rows["bpp"].to_numpy(np.float64)) for codec, rows in ladders.items()}
     for band, centre in BANDS.items():
         tries = np.geomspace(centre / 1.25, centre * 1.25, 41)
-        target = float(tries[np.argmin([_mismatch(ladders, rate) for rate in tries])])
+        target = float(tries[np.argmin(_mismatch(rates.values(), np.log(tries)))])
         found = [
             _choice(band, codec, rows.iloc[nearest])
             for codec, rows in ladders.items()
-            for nearest, factor in [_nearest(rows, target)]
+            for nearest, factor in [_nearest(rates[codec], target)]
             if factor <= MATCHED
         ]
         if found:
@@ -67,16 +70,17 @@ def evenly(items: Sequence[T], most: int) -> list[T]:
     return [items[round(i)] for i in np.linspace(0, len(items) - 1, most)]
 
 
-def _mismatch(ladders: Mapping[str, pd.DataFrame], rate: float) -> float:
-    """Mean distance of the codecs' nearest settings from a rate, in log rate, outliers capped."""
-    return float(
-        np.mean([min(math.log(_nearest(rows, rate)[1]), 0.5) for rows in ladders.values()])
-    )
+def _mismatch(ladders: Iterable[Array], targets: Array) -> Array:
+    """Mean distance of the codecs' nearest settings from each rate; all rates are logarithms, and
+    outliers are capped.
+    """
+    nearest = [np.abs(rates[:, None] - targets).min(axis=0) for rates in ladders]
+    return np.asarray(np.minimum(nearest, 0.5).mean(axis=0))
 
 
-def _nearest(rows: pd.DataFrame, rate: float) -> tuple[int, float]:
-    """Return the position of the row nearest to a rate, and the factor between the two."""
-    distance = np.abs(np.log(rows["bpp"].to_numpy(np.float64) / rate))
+def _nearest(rates: Array, target: float) -> tuple[int, float]:
+    """Return which log rate is nearest to a rate, and the factor between the two."""
+    distance = np.abs(rates - math.log(target))
     best = int(np.argmin(distance))
     return best, math.exp(float(distance[best]))
 

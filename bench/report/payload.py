@@ -56,19 +56,28 @@ def dump(value: Json) -> str:
     return text
 
 
-def number(value: float, digits: int = 5) -> float | str | None:
-    """Return a number with so many significant digits; None for NaN, "inf" for infinity."""
-    value = float(value)
-    if math.isnan(value):
-        return None
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return float(f"{value:.{digits}g}")
+Number = float | str | None
 
 
-def numbers(values: Iterable[float], digits: int = 5) -> list[float | str | None]:
-    """Return :func:`number` of each value."""
-    return [number(value, digits) for value in values]
+def number(value: float, digits: int = 5) -> Number:
+    """Return :func:`numbers` of one value."""
+    return numbers([value], digits)[0]
+
+
+def numbers(values: Iterable[float], digits: int = 5) -> list[Number]:
+    """Return values with so many significant digits; None for NaN, "inf" for infinity."""
+    array = np.fromiter(values, np.float64)
+    finite = np.isfinite(array) & (np.abs(array) > 1e-12)
+    magnitude = np.floor(np.log10(np.abs(array, where=finite, out=np.ones_like(array))))
+    places = digits - 1 - magnitude
+    # Dividing by a whole power of ten gives the double nearest to the decimal: it prints short.
+    up, down = 10.0 ** np.maximum(places, 0), 10.0 ** np.maximum(-places, 0)
+    rounded = np.rint(array * up / down, where=finite, out=np.zeros_like(array)) / up * down
+    found: list[Number] = rounded.tolist()
+    for place in np.flatnonzero(~np.isfinite(array)):
+        value = array[place]
+        found[place] = None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return found
 
 
 def _section(content: SectionContent, embedded: Embedded | None) -> Json:
@@ -195,10 +204,16 @@ def _cells(frame: pd.DataFrame, content: SectionContent, listed: list[str]) -> J
         }
         cells[str(codec)] = {
             "s": numbers(grids["bpp"].columns.to_numpy(float)),
-            "r": [numbers(row) for row in grids.pop("bpp").to_numpy()],
-            "m": {name: [numbers(r) for r in grid.to_numpy()] for name, grid in grids.items()},
+            "r": _rows(grids.pop("bpp")),
+            "m": {name: _rows(grid) for name, grid in grids.items()},
         }
     return cells
+
+
+def _rows(grid: pd.DataFrame) -> list[list[Number]]:
+    width = len(grid.columns)
+    flat = numbers(grid.to_numpy(np.float64).ravel())
+    return [flat[start : start + width] for start in range(0, len(flat), width)]
 
 
 def _grid(rows: pd.DataFrame, name: str, listed: list[str]) -> pd.DataFrame:

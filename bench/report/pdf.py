@@ -64,6 +64,8 @@ def render_pdf(
             "remarks": prose.remarks,
             "sections": described,
             "speed_note": prose.speed_note,
+            "costs": [asdict(row) for row in prose.costs],
+            "cost_headings": prose.cost_headings,
             "ablations": [asdict(block) for block in prose.ablations],
             "failures": [vars(failure) for failure in prose.failures[:_MOST_FAILURES]],
             "failures_left_out": max(0, len(prose.failures) - _MOST_FAILURES),

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from bench.analysis.complexity import HEADINGS, complexity_cells, complexity_of
+from bench.profile.codecs import NO_NETWORK
 from bench.report.ablation_section import AblationBlock, ablation_blocks
 from bench.report.content import SectionContent
 from bench.report.sources import RunSource
@@ -41,6 +43,22 @@ class CodecFacts:
 
 
 @dataclass(frozen=True)
+class CostRow:
+    """What a codec costs on any machine at some settings.
+
+    Parameters
+    ----------
+    cells : texts, in the order of :data:`bench.analysis.complexity.HEADINGS`; empty where `reason`
+        says why there are none.
+    """
+
+    codec: str
+    settings: str
+    cells: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """What a run can be repeated from."""
 
@@ -62,6 +80,8 @@ class Prose:
     speed_note: str
     failures: tuple[Failure, ...]
     undefined: tuple[Failure, ...]
+    costs: tuple[CostRow, ...]
+    cost_headings: tuple[str, ...]
     ablations: tuple[AblationBlock, ...]
     runs: tuple[RunFacts, ...]
 
@@ -81,9 +101,24 @@ def write_prose(runs: Sequence[RunSource], sections: Sequence[SectionContent]) -
         speed_note=_speed_note(runs),
         failures=tuple(failure for frame in frames for failure in _failures(frame)),
         undefined=tuple(gap for frame in frames for gap in _undefined(frame)),
+        costs=_costs(runs),
+        cost_headings=HEADINGS,
         ablations=ablation_blocks(runs),
         runs=tuple(_run_facts(run) for run in runs),
     )
+
+
+def _costs(runs: Sequence[RunSource]) -> tuple[CostRow, ...]:
+    """Return what networks cost; nothing where no codec tells, as no classical one does."""
+    told: dict[CostRow, bool] = {}
+    for run in runs:
+        for cost in complexity_of(run.info):
+            if cost.reason == NO_NETWORK:
+                continue
+            settings = ", ".join(f"{quality:g}" for quality in cost.qualities)
+            cells = complexity_cells(cost.complexity) if cost.complexity else ()
+            told[CostRow(cost.codec, settings, cells, cost.reason)] = bool(cells)
+    return tuple(told) if any(told.values()) else ()
 
 
 def _title(sections: Sequence[SectionContent], runs: Sequence[RunSource]) -> str:

@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 from report.reading import change_info, change_rows, data_of, digest_of, make, text_of
 
+from bench.codec import Complexity
 from bench.errors import RunError, SchemaError, UnknownNameError, UsageError
+from bench.profile.cost import Cost
 from bench.report.build import write_report
 from bench.report.fingerprint import Asked, is_current
 
@@ -188,6 +190,28 @@ def test_few_images_give_a_hint_and_many_a_result(reports: Path, kodak_reports: 
     assert "Over 3 images this is a hint, not a result" in words
     assert "so it is ahead" not in words
     assert "hint" not in " ".join(many["verdict"]["details"])
+
+
+def test_what_networks_cost_is_a_table_where_a_run_has_it(copied: Path, tmp_path: Path) -> None:
+    assert 'id="cost"' not in make([copied], tmp_path / "before")
+    info = json.loads((copied / "run.json").read_text("utf-8"))
+    told = Complexity(1_234_567, 40.25, 60.5, 30.0, 45.0, 900.0, 1100.0, "768x512")
+    reason = "it does not tell <why>"
+    for codec, cost in (
+        ("webp", Cost("webp", (50,), told)),
+        ("jpeg-444", Cost("jpeg-444", (10,), None, reason)),
+    ):
+        info["codecs"][codec]["complexity"] = [cost.to_json()]
+    (copied / "run.json").write_text(json.dumps(info), "utf-8")
+    paths = write_report([copied], out=tmp_path)
+    table = paths[0].read_text("utf-8").split('id="cost"')[1].split("</table>")[0]
+    assert "1,234,567" in table
+    assert "<td>10.25</td>" in table  # the entropy part of the encoder: 40.25 less 30
+    assert "NA: it does not tell &lt;why&gt;" in table
+    assert "jpeg</th>" not in table  # no network
+    text = text_of(paths[1])
+    assert "What networks cost" in text
+    assert "1,234,567" in text
 
 
 def test_report_is_current_until_its_run_changes(copied: Path) -> None:

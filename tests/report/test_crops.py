@@ -31,6 +31,7 @@ def ladder(codec: str, rates: list[float]) -> pd.DataFrame:
             "bpp": rates,
             "bitstream_sha256": "x",
             "psnr": 30.0,
+            "decode_s": 0.01,
         }
     )
 

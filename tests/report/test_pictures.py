@@ -8,7 +8,7 @@ import pytest
 from report.conftest import Runner
 from report.reading import data_of, home_at, make
 
-#: A codec that stores PNG, and does as the environment says when a report decodes it.
+#: JPEG, but for what it does when a report decodes it.
 CODEC = """
 import io, os, time
 import numpy as np
@@ -16,11 +16,11 @@ from PIL import Image
 import bench
 from bench.image import Image as Picture
 
-@bench.declare_codec("{name}", ladder=[1, 2, 3, 4])
+@bench.declare_codec("{name}", ladder=[10, 30, 50, 80])
 class Mine(bench.Codec):
     def encode(self, image, quality):
         stream = io.BytesIO()
-        Image.fromarray(image.pixels // 16 * 16).save(stream, "PNG", compress_level=int(quality))
+        Image.fromarray(image.pixels).save(stream, "JPEG", quality=int(quality))
         return stream.getvalue()
 
     def decode(self, bitstream):
@@ -35,7 +35,9 @@ DEEDS = {
 }
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize(
+    "deed", ["exits", "aborts", "raises", pytest.param("hangs", marks=pytest.mark.slow)]
+)
 def test_a_decoder_that_crashes_or_hangs_costs_its_pictures_and_nothing_else(
     deed: str, measure: Runner, photos: Path, home: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -44,9 +46,12 @@ def test_a_decoder_that_crashes_or_hangs_costs_its_pictures_and_nothing_else(
     file = tmp_path / "mine.py"
     guarded = f"if os.environ.get('IN_A_REPORT'): {code}"
     file.write_text(CODEC.replace("{name}", deed).replace("{deed}", guarded), "utf-8")
-    run = measure(f"{file},jpeg", photos, metrics="psnr", quality=[1, 2, 3, 4])
+    run = measure(f"{file},jpeg", photos, metrics="psnr", quality=[10, 30, 50, 80])
     monkeypatch.setenv("IN_A_REPORT", "1")
-    monkeypatch.setattr("bench.report.decoder.START_LIMIT", 10.0)
+    if deed == "hangs":
+        monkeypatch.setattr("bench.report.decoder.START_LIMIT", 20.0)
+        monkeypatch.setattr("bench.report.decoder._MOST_DEATHS", 1)
+        monkeypatch.setattr("bench.report.pictures._MOST_TIME", 5.0)
     with home_at(home):
         page = make([run], tmp_path / "out")
     assert f"{deed}: picture could not be decoded: " in page
