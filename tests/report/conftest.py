@@ -70,15 +70,15 @@ def copied(measured: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kodak(measure: Runner) -> Path:
+def kodak_run(measure: Runner) -> Path:
     """A run over all of Kodak; PSNR-Y is a metric that nobody published."""
     settings = [10, 30, 50, 80]
     return measure("jpeg,jpeg-444", "kodak", metrics="psnr,psnr-y", quality=settings)
 
 
 @pytest.fixture(scope="session")
-def kodak_reports(kodak: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kodak_reports(kodak_run: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("kodak-reports")
     with home_at(home):
-        write_report([kodak], out=out)
+        write_report([kodak_run], out=out)
     return out

@@ -21,8 +21,8 @@ from bench.report.palette import looks
 from bench.report.references import DEFAULT, choose, labels
 
 
-def test_their_content_is_the_24_images_that_ship(kodak: Path) -> None:
-    digests = read_results(kodak).frame["image_sha256"].unique()
+def test_their_content_is_the_24_images_that_ship(kodak_run: Path) -> None:
+    digests = read_results(kodak_run).frame["image_sha256"].unique()
     assert len(digests) == 24
     assert is_content(digests)
     assert not is_content(digests[:23])
@@ -64,9 +64,9 @@ def test_page_draws_the_default_ones_and_offers_the_others(kodak_reports: Path) 
 
 
 def test_bd_rates_of_published_curves_are_those_of_compare(
-    kodak: Path, kodak_reports: Path
+    kodak_run: Path, kodak_reports: Path
 ) -> None:
-    anchor = image_curves(read_results(kodak), "psnr")["jpeg"]
+    anchor = image_curves(read_results(kodak_run), "psnr")["jpeg"]
     expected = Comparer(anchor).compare(published_curve("vtm", "psnr")).bd
     data = data_of((kodak_reports / "report.html").read_text("utf-8"))
     rows = data["sections"][0]["metrics"]["psnr"]["published"]
@@ -77,12 +77,12 @@ def test_bd_rates_of_published_curves_are_those_of_compare(
     assert f"{shown} NA NA" in text_of(kodak_reports / "report.pdf")
 
 
-def test_measured_rows_hold_nothing_published(kodak: Path, kodak_reports: Path) -> None:
+def test_measured_rows_hold_nothing_published(kodak_run: Path, kodak_reports: Path) -> None:
     data = data_of((kodak_reports / "report.html").read_text("utf-8"))
     metric = data["sections"][0]["metrics"]["psnr"]
     assert {row["codec"] for row in metric["rows"]} == {"jpeg", "jpeg-444"}
     assert set(metric["curves"]) == {"jpeg", "jpeg-444"}
-    with (kodak / "bd.csv").open(encoding="utf-8") as file:
+    with (kodak_run / "bd.csv").open(encoding="utf-8") as file:
         assert {row["codec"] for row in csv.DictReader(file)} == {"jpeg-444"}
 
 
@@ -92,8 +92,8 @@ def test_pdf_marks_them_and_says_why_they_have_no_interval(kodak_reports: Path) 
     assert "results of single images were not published" in text
 
 
-def test_none_draws_none_and_says_nothing(kodak: Path, tmp_path: Path) -> None:
-    section = data_of(make([kodak], tmp_path, published="none"))["sections"][0]
+def test_none_draws_none_and_says_nothing(kodak_run: Path, tmp_path: Path) -> None:
+    section = data_of(make([kodak_run], tmp_path, published="none"))["sections"][0]
     assert section["metrics"]["psnr"]["published"] == []
     assert section["unpublished"] == ""
 
@@ -114,14 +114,14 @@ def test_a_part_of_kodak_says_that_it_is_another_mean(measure: Runner, tmp_path:
 
 
 def test_the_figure_of_a_run_has_them_unless_told_otherwise(
-    measure: Runner, kodak: Path, home: Path
+    measure: Runner, kodak_run: Path, home: Path
 ) -> None:
-    figure = kodak / "curves.svg"
+    figure = kodak_run / "curves.svg"
     assert "stroke-dasharray" in figure.read_text("utf-8")
     with home_at(home):
         bench.run(
             "jpeg,jpeg-444", "kodak", metrics="psnr,psnr-y", quality=[10, 30, 50, 80], jobs=0,
-            out=kodak, published="none",
+            out=kodak_run, published="none",
         )  # fmt: skip
     assert "stroke-dasharray" not in figure.read_text("utf-8")
 
