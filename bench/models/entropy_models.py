@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.entropy.tables import Floats, Tables, gaussian, stack
+from bench.entropy.tables import TOTAL, Floats, Tables, gaussian, stack
 from bench.errors import CodecError
 from bench.models.layers import LowerBound
 
@@ -72,12 +72,37 @@ class EntropyModel(nn.Module, abc.ABC):
         return Tables(cdf, lengths, offsets)
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:  # type: ignore[no-untyped-def]
+        name = f"{prefix}_quantized_cdf"
+        if (saved := state_dict.get(name)) is not None and saved.dtype == torch.uint16:
+            state_dict[name] = unpacked(saved, state_dict[f"{prefix}_cdf_length"])
         # The size of the tables is known from the state dictionary alone.
         for name in ("_offset", "_quantized_cdf", "_cdf_length", "scale_table"):
             saved, own = state_dict.get(prefix + name), getattr(self, name, None)
             if isinstance(saved, Tensor) and isinstance(own, Tensor):
                 setattr(self, name, own.new_empty(saved.shape))
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def packed(cdf: Tensor, lengths: Tensor) -> Tensor:
+    """Return tables as they are released, uint16 (n,): row after row without padding and without
+    the 0 and the 65536 that every row begins and ends with.
+
+    `cdf` is int32 (rows, width), `lengths` int32 (rows,).
+    """
+    rows = zip(cdf, lengths.tolist(), strict=True)
+    return torch.cat([row[1 : length - 1] for row, length in rows]).to(torch.uint16)
+
+
+def unpacked(flat: Tensor, lengths: Tensor) -> Tensor:
+    """Return the tables that :func:`packed` took, int32 (rows, width). Raises CodecError."""
+    sizes = [length - 2 for length in lengths.flatten().tolist()]
+    if min(sizes, default=-1) < 0 or sum(sizes) != flat.numel():
+        raise CodecError("the entropy model's tables are damaged: their lengths do not add up")
+    cdf = torch.zeros(len(sizes), max(sizes) + 2, dtype=torch.int32)
+    for row, part in zip(cdf, flat.to(torch.int32).split(sizes), strict=True):
+        row[1 : len(part) + 1] = part
+        row[len(part) + 1] = TOTAL
+    return cdf
 
 
 class EntropyBottleneck(EntropyModel):

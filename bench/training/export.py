@@ -17,6 +17,7 @@ from bench.cards import CodecCard, parse_card
 from bench.errors import CardError, UsageError
 from bench.files import write_whole
 from bench.models.checkpoint import digest
+from bench.models.entropy_models import EntropyModel, packed
 from bench.models.trainable import Trainable
 
 
@@ -41,8 +42,8 @@ def export(
 ) -> Trainable:
     """Write the weights as safetensors; return the released network.
 
-    Parameters are half precision, statistics and tables as they are. The file's metadata hold the
-    settings and `note`. It appears whole or not at all.
+    Parameters are half precision, statistics as they are, tables packed. The file's metadata hold
+    the settings and `note`. It appears whole or not at all.
     """
     from safetensors.torch import save_file
 
@@ -52,6 +53,10 @@ def export(
         name: (value.half() if name in parameters else value).contiguous()
         for name, value in model.state_dict().items()
     }
+    for name, part in model.named_modules():
+        if isinstance(part, EntropyModel):
+            cdf = f"{name}._quantized_cdf"
+            state[cdf] = packed(state[cdf], state[f"{name}._cdf_length"])
     metadata = {"architecture": model.target, "config": json.dumps(model.config.to_dict()),
                 "note": note}  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)

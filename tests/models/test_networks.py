@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from learned import crop_tensor, small_model
 
 from bench.entropy.context import wavefront
+from bench.entropy.tables import stack
 from bench.errors import CodecError, UnknownNameError
 from bench.models.base import CompressionModel
-from bench.models.entropy_models import EntropyBottleneck
+from bench.models.entropy_models import EntropyBottleneck, packed, unpacked
 from bench.models.layers import GDN
 from bench.models.minnen2018 import JointPrior
 from bench.models.zoo import ARCHITECTURES, architecture
@@ -171,3 +173,15 @@ def test_a_model_that_is_not_ready_and_a_latent_that_is_not_finite_are_codec_err
 def test_an_unknown_architecture_gets_suggestions() -> None:
     with pytest.raises(UnknownNameError, match="did you mean mbt2018"):
         architecture("mbt2018s")
+
+
+def test_packed_tables_come_back_as_they_were_and_damaged_ones_are_named() -> None:
+    tables = stack([np.array([0.5, 0.25, 0.25]), np.array([0.9, 0.1])], [0, 0])
+    cdf, lengths = torch.from_numpy(tables.cdf), torch.from_numpy(tables.lengths)
+    flat = packed(cdf, lengths)
+    assert flat.tolist() == [32768, 49152, 58982]
+    assert torch.equal(unpacked(flat, lengths), cdf)
+    with pytest.raises(CodecError, match="do not add up"):
+        unpacked(flat[:-1], lengths)
+    with pytest.raises(CodecError, match="do not add up"):
+        unpacked(flat, lengths - 3)
