@@ -99,7 +99,7 @@ def unpacked(flat: Tensor, lengths: Tensor) -> Tensor:
     if min(sizes, default=-1) < 0 or sum(sizes) != flat.numel():
         raise CodecError("the entropy model's tables are damaged: their lengths do not add up")
     cdf = torch.zeros(len(sizes), max(sizes) + 2, dtype=torch.int32)
-    for row, part in zip(cdf, flat.to(torch.int32).split(sizes), strict=True):
+    for row, part in zip(cdf, torch.split(flat.to(torch.int32), sizes), strict=True):
         row[1 : len(part) + 1] = part
         row[len(part) + 1] = TOTAL
     return cdf
