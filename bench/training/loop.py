@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bench.errors import TrainingError
 from bench.models.trainable import Trainable
+from bench.training.curve import Point, operating_points
 from bench.training.ema import Average
 from bench.training.export import released
 from bench.training.losses import RateDistortion, Terms
@@ -33,6 +34,9 @@ class FidelityStage(lightning.LightningModule):
     decay : of the weights' moving average.
     """
 
+    #: A training that goes on may have other losses; its network is compared before.
+    strict_loading = False
+
     def __init__(
         self, model: Trainable, losses: RateDistortion, *, learning_rate: float, warmup: int,
         steps: int, clip: float, decay: float, max_seconds: float | None = None,
@@ -42,6 +46,8 @@ class FidelityStage(lightning.LightningModule):
         self.average = Average(model, decay)
         self.learning_rate, self.warmup, self.steps, self.clip = learning_rate, warmup, steps, clip
         self.max_seconds = max_seconds
+        #: Of the last validation.
+        self.points: list[Point] = []
         self._began = time.monotonic()
 
     def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor:
@@ -84,25 +90,18 @@ class FidelityStage(lightning.LightningModule):
             )
         self.log("train/gradient", norm)
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Take the new weights into the average."""
-        self.average.update(self.model)
-
     def validation_step(self, batch: Any, number: int) -> None:
-        """Log a true operating point: real bytes there and back, with the averaged weights."""
-        x, qualities = batch
-        network = released(self.average.network, self._fitting())
-        for quality in qualities:
-            bits = errors = 0.0
-            for image in x:
-                stream = network.compress(image[None], quality)
-                decoded = network.decompress(stream, *image.shape[1:])
-                rounded = (decoded * 255).round() / 255
-                bits += 8 * len(stream) / (image.shape[1] * image.shape[2])
-                errors += -10 * math.log10(float((rounded - image).square().mean()) + 1e-10)
+        """Log true operating points: real bytes there and back, with the averaged weights."""
+        self.points = operating_points(self.released(), *batch)
+        for point in self.points:
             self.log_dict({
-                f"valid/bpp-{quality:g}": bits / len(x), f"valid/psnr-{quality:g}": errors / len(x)
+                f"valid/bpp-{point.quality:g}": point.bpp,
+                f"valid/psnr-{point.quality:g}": point.psnr,
             })  # fmt: skip
+
+    def released(self) -> Trainable:
+        """Return the network as it would be released now."""
+        return released(self.average.network, self._fitting())
 
     def _fitting(self) -> list[Tensor]:
         loader = self.trainer.train_dataloader
@@ -138,6 +137,16 @@ class FidelityStage(lightning.LightningModule):
             done = max(done, (time.monotonic() - self._began) / self.max_seconds)
         rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
         return rise * (0.03 + 0.97 * (1 + math.cos(math.pi * min(1.0, done))) / 2)
+
+
+class Averager(Callback):
+    """Takes each step's weights into the average. Stands before what saves them: Lightning calls
+    callbacks before the module's own hook, and a checkpoint would be a step behind.
+    """
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, stage: Any, *_: Any) -> None:
+        """Take the new weights in."""
+        stage.average.update(stage.model)
 
 
 class Keeper(Callback):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from bench.errors import UsageError
 from bench.models.hybrid.model import LAMBDA, log_step
 from bench.models.trainable import Coded
+from bench.training.controller import RateController
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class RateDistortion(nn.Module):
     rate, mse, ms_ssim, lpips, vgg, commitment : weights of the terms. `mse` is in bits at the
         quality's slope, so is `ms_ssim` (scaled to equal it where MS-SSIM is 0.98 at 30 dB);
         `lpips` and `vgg` are their distances, added at their weight.
+    target_bpp : the mean rate that a controller holds by moving the rate's weight; None lets the
+        quantiser's steps decide.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class RateDistortion(nn.Module):
         lpips: float = 0.0,
         vgg: float = 0.0,
         commitment: float = 0.25,
+        target_bpp: float | None = None,
     ) -> None:
         super().__init__()
         weights = {"rate": rate, "mse": mse, "ms_ssim": ms_ssim, "lpips": lpips, "vgg": vgg,
@@ -61,6 +65,11 @@ class RateDistortion(nn.Module):
             if not weight >= 0:
                 raise UsageError(f"loss.{name}: zero or a positive weight was expected: {weight}")
         self.weights = weights
+        self.controller: RateController | None = None
+        if target_bpp is not None:
+            if not rate:
+                raise UsageError("loss.target_bpp holds a rate, which this loss does not have")
+            self.controller = RateController(target_bpp)
         self.perceptual: nn.Module | None = None
         if lpips or vgg:
             from bench.training.perceptual import Perceptual
@@ -75,7 +84,13 @@ class RateDistortion(nn.Module):
         rate = (out.bits + out.side_bits) / pixels
         mse = (out.x_hat - x).square().mean((1, 2, 3))
         values = {"rate": rate.mean(), "mse": mse.mean(), "side": (out.side_bits / pixels).mean()}
-        cost = weights["rate"] * rate + weights["mse"] * 3 * mse * slope
+        paid = weights["rate"]
+        if self.controller is not None:
+            if self.training:
+                self.controller.update(values["rate"])
+            paid *= self.controller.multiplier()
+            values["multiplier"] = x.new_tensor(paid)
+        cost = paid * rate + weights["mse"] * 3 * mse * slope
         if weights["ms_ssim"]:
             missing = self._ms_ssim_loss(out.x_hat, x)
             values["ms_ssim"] = 1 - missing.mean()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: The file of the learning curve.
+CURVE = "curve.csv"
 #: The entropy coder's tables: made when weights are released, not trained.
 TABLES = ("._offset", "._quantized_cdf", "._cdf_length")
 CONF = Path(__file__).parent / "conf"
@@ -94,9 +96,10 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     from lightning.pytorch.callbacks import TQDMProgressBar
 
     from bench.training.adversarial import AdversarialStage
+    from bench.training.curve import Curve
     from bench.training.discriminator import Discriminator
     from bench.training.export import card_fields
-    from bench.training.loop import FidelityStage, Keeper
+    from bench.training.loop import Averager, FidelityStage, Keeper
     from bench.training.losses import RateDistortion
 
     network = _network(values)
@@ -113,10 +116,10 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     adversary = terms.pop("gan")
     if not adversary >= 0:
         raise UsageError(f"loss.gan: zero or a positive weight was expected: {adversary}")
-    losses = RateDistortion(**terms)
     model = network()
     if not model.rate_in_loss:
-        losses.weights["rate"] = 0.0
+        terms["rate"] = 0.0
+    losses = RateDistortion(**terms)
     part, optim = values["trainer"], values["optim"]
     common = {
         "learning_rate": optim["lr"], "warmup": optim["warmup"], "clip": optim["clip"],
@@ -130,24 +133,24 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
         stage = AdversarialStage(model, losses, discriminator=discriminator, weight=adversary,
                                  critic_rate=optim["critic_lr"], **common)  # fmt: skip
         optimizers = 2
-    data = _Data(values, photos, kept)
-    if values["init"]:
-        _load(Path(values["init"]), model)
-    else:
-        model.fit_start(data.sample(32))
-    stage.average.network.load_state_dict(model.state_dict())
     keeper = Keeper(folder / "last.ckpt", part["save_every"])
     trainer = lightning.Trainer(
         max_steps=optimizers * part["max_steps"], max_time=part["max_time"],
         accelerator=part["accelerator"],
         devices=part["devices"], num_nodes=part["nodes"], strategy=part["strategy"],
         precision=part["precision"], logger=_logger(values, folder), callbacks=[
-            keeper, TQDMProgressBar(refresh_rate=10), *callbacks
+            Averager(), keeper, Curve(folder / CURVE), TQDMProgressBar(refresh_rate=10), *callbacks
         ],
         val_check_interval=part["valid_every"], check_val_every_n_epoch=None,
         num_sanity_val_steps=0, use_distributed_sampler=False, enable_checkpointing=False,
         enable_model_summary=False, log_every_n_steps=10, default_root_dir=folder,
     )  # fmt: skip
+    data = _Data(values, photos, kept, trainer.world_size)
+    if values["init"]:
+        _load(Path(values["init"]), model)
+    else:
+        model.fit_start(data.sample(32))
+    stage.average.network.load_state_dict(model.state_dict())
     last = keeper.path if values["resume"] and keeper.path.exists() else None
     if last is not None:
         _check_same(last, model)
@@ -186,12 +189,14 @@ def _network(values: dict[str, Any]) -> Callable[[], Trainable]:
 class _Data:
     """The loaders of one training."""
 
-    def __init__(self, values: dict[str, Any], photos: list[Pixels], kept: list[Pixels]) -> None:
+    def __init__(
+        self, values: dict[str, Any], photos: list[Pixels], kept: list[Pixels], processes: int
+    ) -> None:
         from bench.training.photos import Crops
 
         part = values["data"]
         self.batch, self.valid_size, self.kept = part["batch"], part["valid_size"], kept
-        total = values["trainer"]["max_steps"] * self.batch * values["trainer"]["nodes"]
+        total = values["trainer"]["max_steps"] * self.batch * processes
         self.crops = Crops(photos, _crop_settings(values), values["seed"], total)
 
     def sample(self, count: int) -> torch.Tensor:
