@@ -20,6 +20,9 @@ from bench.models.checkpoint import digest
 from bench.models.entropy_models import EntropyModel, packed
 from bench.models.trainable import Trainable
 
+#: Buffers that are weights: of vector quantisers, whose codes follow averages, not gradients.
+CODEBOOKS = (".codebook", ".sums")
+
 
 def released(network: torch.nn.Module, fitting: Sequence[Tensor] = ()) -> Trainable:
     """Return a copy of `network` as it will be released: weights rounded to half precision,
@@ -30,8 +33,9 @@ def released(network: torch.nn.Module, fitting: Sequence[Tensor] = ()) -> Traina
     twin = copy.deepcopy(network)
     assert isinstance(twin, Trainable)
     with torch.no_grad():
-        for parameter in twin.parameters():
-            parameter.copy_(parameter.half().float())
+        for name in _halved(twin):
+            value = twin.state_dict()[name]
+            value.copy_(value.half())
     twin = twin.cpu().eval()
     twin.fit_prior(list(fitting))
     return twin.ready()
@@ -42,15 +46,15 @@ def export(
 ) -> Trainable:
     """Write the weights as safetensors; return the released network.
 
-    Parameters are half precision, statistics as they are, tables packed. The file's metadata hold
-    the settings and `note`. It appears whole or not at all.
+    Parameters and codebooks are half precision, statistics as they are, tables packed. The file's
+    metadata hold the settings and `note`. It appears whole or not at all.
     """
     from safetensors.torch import save_file
 
     model = released(network, fitting)
-    parameters = {name for name, _ in model.named_parameters()}
+    halved = _halved(model)
     state = {
-        name: (value.half() if name in parameters else value).contiguous()
+        name: (value.half() if name in halved else value).contiguous()
         for name, value in model.state_dict().items()
     }
     for name, part in model.named_modules():
@@ -65,6 +69,12 @@ def export(
     arriving.chmod(0o644)
     arriving.replace(path)
     return model
+
+
+def _halved(model: torch.nn.Module) -> set[str]:
+    """Return the names of what is released in half precision."""
+    codes = (name for name, _ in model.named_buffers() if name.endswith(CODEBOOKS))
+    return {name for name, _ in model.named_parameters()} | set(codes)
 
 
 def write_card(

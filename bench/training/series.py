@@ -92,7 +92,9 @@ class Series(BaseModel):
     def card_of(self, name: str) -> list[str]:
         """Return the settings of one member's card."""
         member, base = self.members[name], self.base_of(name)
-        title = member.title or f"{self.members[self.base].title or self.base}: {member.differs}"
+        above = self.members[self.base].title or self.base
+        with_it = {"removed": "without ", "added": "with "}.get(str(member.change), "")
+        title = member.title or f"{above}: {with_it}{member.differs}"
         card = [f"card.title={quote(title)}"]
         if base is not None:
             card += [f"card.base={base}", f"card.differs={quote(member.differs)}",
