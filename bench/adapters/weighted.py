@@ -170,7 +170,9 @@ class WeightedCodec(Codec, abc.ABC, Generic[NetworkT]):
     def check_available(self) -> None:
         """Raise UnavailableError with a line for every checkpoint that is not on this machine."""
         if lost := self._lost():
-            lines = [f"{c.name}: {'no such file' if c.file else 'not fetched yet'}" for c in lost]
+            lines = [
+                f"{c.file}: no such file" if c.file else f"{c.name}: not fetched yet" for c in lost
+            ]
             raise UnavailableError(_told("not on this machine", len(self.weights()), lines))
 
     def fetch(self) -> None:
