@@ -7,23 +7,29 @@ latent of h × w takes w + 3 (h - 1) steps instead of h w, at the same rate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from bench.entropy.coder import Decoder, Encoder
-from bench.entropy.exact import ExactLinear, exact
+from bench.entropy.exact import ExactLinear, ExactRows, exact
 from bench.entropy.latents import FactorizedCoder, to_symbols
-from bench.entropy.tables import Ints
+from bench.entropy.tables import Floats, Ints
 from bench.errors import CodecError
 
 if TYPE_CHECKING:
     from bench.models.entropy_models import EntropyBottleneck, GaussianConditional
     from bench.models.layers import MaskedConv2d
+
+Places = npt.NDArray[np.integer[Any]]
+#: Rows, columns and means of a step and the indices of its scales, to its symbols.
+Symbols = Callable[[Places, Places, Floats, Places], "Floats | Ints"]
 
 _REACH = 2  # of a 5×5 mask
 _SLOPE = 3  # the column two to the right, one row above, must be decoded a step earlier
@@ -36,11 +42,11 @@ _NEAR = [at for at, (i, j) in enumerate(_TAPS) if -_SLOPE * i - j < _CHUNK]
 _FAR = [at for at in range(len(_TAPS)) if at not in _NEAR]
 
 
-def wavefront(height: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield for every step the rows and columns (int64, same length) that it decodes."""
+def wavefront(height: int, width: int) -> Iterator[tuple[Places, Places]]:
+    """Yield for every step the rows and columns (of the same length) that it decodes."""
     for step in range(width + _SLOPE * (height - 1)):
         first = max(0, -((width - 1 - step) // _SLOPE))
-        rows = torch.arange(first, min(height - 1, step // _SLOPE) + 1)
+        rows = np.arange(first, min(height - 1, step // _SLOPE) + 1)
         yield rows, step - _SLOPE * rows
 
 
@@ -48,33 +54,33 @@ def wavefront(height: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
 class _Canvas:
     """The latent as it is being decoded, a row per position, with a frame of zeros around it."""
 
-    values: Tensor
+    values: Floats
     height: int
     width: int
 
     @classmethod
-    def empty(cls, height: int, width: int, channels: int, device: torch.device) -> _Canvas:
+    def empty(cls, height: int, width: int, channels: int) -> _Canvas:
         rows = (height + _REACH) * (width + 2 * _REACH)
-        values = torch.zeros(rows, channels, dtype=torch.float64, device=device)
-        return cls(values, height, width)
+        return cls(np.zeros((rows, channels)), height, width)
 
-    def positions(self, rows: Tensor, columns: Tensor) -> Tensor:
+    def positions(self, rows: Places, columns: Places) -> Places:
         """Return the rows of `values` that hold the given positions."""
         return (rows + _REACH) * (self.width + 2 * _REACH) + columns + _REACH
 
-    def taps(self) -> Tensor:
-        """Return how far the mask's 12 positions are from its centre, in rows of `values`."""
-        taps = torch.tensor(_TAPS)
-        return taps[:, 0] * (self.width + 2 * _REACH) + taps[:, 1]
+    def taps(self, chosen: Sequence[int]) -> Places:
+        """Return how far some of the mask's positions are from its centre, in rows of `values`."""
+        taps: Places = np.array(_TAPS)[chosen]
+        away: Places = taps[:, 0] * (self.width + 2 * _REACH) + taps[:, 1]
+        return away
 
-    def around(self, here: Tensor, taps: Tensor) -> Tensor:
+    def around(self, here: Places, taps: Places) -> Floats:
         """Return what is at `taps` around every position, (positions, taps * channels)."""
-        return self.values[here[:, None] + taps].flatten(1)
+        return self.values.take(here[:, None] + taps, axis=0).reshape(len(here), -1)
 
     def image(self) -> Tensor:
         """Return the latent, float32 (1, channels, height, width)."""
         framed = self.values.reshape(self.height + _REACH, self.width + 2 * _REACH, -1)
-        inner: Tensor = framed[_REACH:, _REACH:-_REACH]
+        inner = torch.from_numpy(framed[_REACH:, _REACH:-_REACH])
         return inner.permute(2, 0, 1).unsqueeze(0).float()
 
 
@@ -103,7 +109,7 @@ class ContextCoder:
         self.hyper_analysis = hyper_analysis
         self.hyper_synthesis = exact(hyper_synthesis)
         self.side = FactorizedCoder(prior)
-        self.boundaries = conditional.scale_table[:-1].double()
+        self.boundaries: Floats = conditional.scale_table[:-1].double().cpu().numpy()
         self.tables = conditional.tables()
         if self.tables.rows != len(self.boundaries) + 1:
             raise CodecError(
@@ -119,11 +125,11 @@ class ContextCoder:
         """See :class:`bench.models.base.LatentCoder`."""
         encoder = Encoder()
         z_hat = self.side.put(encoder, self.hyper_analysis(y))
-        latent = y[0].permute(1, 2, 0).double()
+        latent: Floats = y[0].permute(1, 2, 0).double().contiguous().cpu().numpy()
 
-        def quantise(rows: Tensor, columns: Tensor, mean: Tensor, index: Ints) -> Tensor:
-            symbols = torch.round(latent[rows, columns] - mean)
-            encoder.put(to_symbols(symbols), index, self.tables)
+        def quantise(rows: Places, columns: Places, mean: Floats, index: Places) -> Floats:
+            symbols = np.rint(latent[rows, columns] - mean)
+            encoder.put(to_symbols(torch.from_numpy(symbols)), index, self.tables)
             return symbols
 
         y_hat = self._run(z_hat, (y.shape[2], y.shape[3]), quantise)
@@ -134,74 +140,60 @@ class ContextCoder:
         decoder = Decoder(payload)
         z_hat = self.side.take(decoder, (size[0] // self.ratio, size[1] // self.ratio))
 
-        def read(rows: Tensor, columns: Tensor, mean: Tensor, index: Ints) -> Tensor:
-            symbols = torch.from_numpy(decoder.take(index, self.tables))
-            return symbols.to(mean.device).reshape(mean.shape)
+        def read(rows: Places, columns: Places, mean: Floats, index: Places) -> Ints:
+            return decoder.take(index, self.tables).reshape(mean.shape)
 
         y_hat = self._run(z_hat, size, read)
         decoder.finish()
         return y_hat
 
-    def _run(
-        self,
-        z_hat: Tensor,
-        size: tuple[int, int],
-        symbols_of: Callable[[Tensor, Tensor, Tensor, Ints], Tensor],
-    ) -> Tensor:
-        """Go through the wavefront; `symbols_of` quantises (encoder) or reads (decoder) a step."""
+    def _run(self, z_hat: Tensor, size: tuple[int, int], symbols_of: Symbols) -> Tensor:
+        """Go through the wavefront; `symbols_of` quantises (encoder) or reads (decoder) a step.
+
+        On the CPU, wherever the network is: steps are small and wait for one another.
+        """
         height, width = size
-        device = z_hat.device
-        side = self.from_side(self.hyper_synthesis(z_hat)[0].flatten(1).T)
-        canvas = _Canvas.empty(height, width, self.latents, device)
-        taps = canvas.taps().to(device)
-        near, far = taps[_NEAR], taps[_FAR]
-        for chunk in _chunks(height, width):
-            steps = [(rows.to(device), columns.to(device)) for rows, columns in chunk]
-            places = [canvas.positions(rows, columns) for rows, columns in steps]
-            old = self.far(canvas.around(torch.cat(places), far)).split([len(p) for p in places])
-            for (rows, columns), here, past in zip(steps, places, old, strict=True):
+        side = self.from_side(self.hyper_synthesis(z_hat)[0].flatten(1).T).cpu().numpy()
+        canvas = _Canvas.empty(height, width, self.latents)
+        near, far = canvas.taps(_NEAR), canvas.taps(_FAR)
+        steps = wavefront(height, width)
+        while chunk := list(islice(steps, _CHUNK)):
+            places = [canvas.positions(rows, columns) for rows, columns in chunk]
+            ends = np.cumsum([len(here) for here in places])[:-1]
+            old = np.split(self.far(canvas.around(np.concatenate(places), far)), ends)
+            for (rows, columns), here, past in zip(chunk, places, old, strict=True):
                 seen = past + self.near(canvas.around(here, near))
-                hidden = side[rows * width + columns] + self.from_context(seen)
-                scale, mean = self.rest(hidden).chunk(2, dim=1)
-                index = torch.bucketize(scale.contiguous(), self.boundaries, out_int32=True)
-                symbols = symbols_of(rows, columns, mean, index.flatten().cpu().numpy())
-                canvas.values[here] = symbols + mean
-        return canvas.image()
+                hidden = self.from_context(seen)
+                hidden += side[rows * width + columns]
+                scale, mean = np.split(self.rest(hidden), 2, axis=1)
+                index = np.searchsorted(self.boundaries, scale).ravel()
+                canvas.values[here] = symbols_of(rows, columns, mean, index) + mean
+        return canvas.image().to(z_hat.device)
 
 
-def _chunks(height: int, width: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """Yield the steps of the wavefront, some at a time."""
-    steps = wavefront(height, width)
-    while chunk := list(islice(steps, _CHUNK)):
-        yield chunk
-
-
-class _Tail(nn.Module):
+class _Tail:
     """The entropy parameters after their first layer, on rows."""
 
     def __init__(self, layers: nn.Sequential) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            _product(layer) if isinstance(layer, nn.Conv2d) else layer for layer in layers
-        )
+        self._layers = [_on_rows(layer) for layer in layers]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Floats) -> Floats:
         """Return (rows, outputs) for float64 (rows, inputs)."""
-        for layer in self.layers:
+        for layer in self._layers:
             x = layer(x)
         return x
 
 
-def _context_products(context: MaskedConv2d) -> tuple[ExactLinear, ExactLinear]:
+def _context_products(context: MaskedConv2d) -> tuple[ExactRows, ExactRows]:
     """Return the masked convolution as products with the near and the far visible positions."""
     if context.kernel_size != (2 * _REACH + 1, 2 * _REACH + 1):
         raise CodecError(f"the context model must be a 5×5 convolution, not {context}")
     weight = context.weight.detach().flatten(2).transpose(1, 2)
     near, far = weight[:, _NEAR].flatten(1), weight[:, _FAR].flatten(1)
-    return ExactLinear(near, None), ExactLinear(far, context.bias)
+    return ExactRows(near, None), ExactRows(far, context.bias)
 
 
-def _split(layers: nn.Sequential, context: int) -> tuple[ExactLinear, ExactLinear, _Tail]:
+def _split(layers: nn.Sequential, context: int) -> tuple[ExactLinear, ExactRows, _Tail]:
     """Return the first layer's share for side information and for context, and what follows.
 
     The first share does not depend on what is decoded and is computed for all positions at once.
@@ -212,10 +204,13 @@ def _split(layers: nn.Sequential, context: int) -> tuple[ExactLinear, ExactLinea
     weight = first.weight.detach()[:, :, 0, 0]
     side = weight.shape[1] - context
     tail = _Tail(nn.Sequential(*layers[1:]))
-    return ExactLinear(weight[:, :side], first.bias), ExactLinear(weight[:, side:], None), tail
+    return ExactLinear(weight[:, :side], first.bias), ExactRows(weight[:, side:], None), tail
 
 
-def _product(layer: nn.Conv2d) -> ExactLinear:
-    if layer.kernel_size != (1, 1) or layer.stride != (1, 1) or layer.groups != 1:
+def _on_rows(layer: nn.Module) -> Callable[[Floats], Floats]:
+    if isinstance(layer, nn.LeakyReLU | nn.ReLU):
+        slope = layer.negative_slope if isinstance(layer, nn.LeakyReLU) else 0.0
+        return lambda x: np.maximum(x, x * slope)
+    if not isinstance(layer, nn.Conv2d) or (layer.kernel_size, layer.groups) != ((1, 1), 1):
         raise CodecError(f"the entropy parameters must be 1×1 convolutions, not {layer}")
-    return ExactLinear(layer.weight[:, :, 0, 0], layer.bias)
+    return ExactRows(layer.weight[:, :, 0, 0], layer.bias)

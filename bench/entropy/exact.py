@@ -16,10 +16,12 @@ The precision is that of float32, the speed that of a float64 matrix product.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.entropy.tables import Floats
 from bench.errors import CodecError
 
 #: The split of 53 bits at which hyper-decoders come closest to float64; one way or the other the
@@ -54,6 +56,31 @@ class ExactLinear(nn.Module):
         unit = _unit(x.abs().amax(dim=1, keepdim=True))
         exact = torch.round(x / unit) @ self.integers.T
         return exact * self.scale * unit + self.bias
+
+
+class ExactRows:
+    """What :class:`ExactLinear` computes, on NumPy arrays and on the CPU.
+
+    For few rows at a time: there most of a tensor's time is the calling of operations. The product
+    itself is PyTorch's, which keeps to its number of threads.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        linear = ExactLinear(weight, bias).cpu()
+        self._integers = linear.integers.T
+        self._scale: Floats = linear.scale.numpy()
+        self._bias: Floats = linear.bias.numpy()
+
+    def __call__(self, x: Floats) -> Floats:
+        """Return float64 (rows, outputs) for float64 `x` (rows, inputs); a row stands alone."""
+        largest = np.maximum(x.max(1, keepdims=True), -x.min(1, keepdims=True))
+        exponent = np.maximum(np.frexp(largest)[1], -499)
+        whole = x * np.ldexp(1.0, ACTIVATION_BITS - exponent)
+        np.rint(whole, out=whole)
+        result: Floats = (torch.from_numpy(whole) @ self._integers).numpy()
+        result *= self._scale * np.ldexp(1.0, exponent - ACTIVATION_BITS)
+        result += self._bias
+        return result
 
 
 class ExactConv2d(nn.Module):

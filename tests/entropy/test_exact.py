@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from bench.entropy.exact import ExactConv2d, ExactLinear, exact
+from bench.entropy.exact import ExactConv2d, ExactLinear, ExactRows, exact
 from bench.errors import CodecError
 
 LAYERS = [
@@ -88,3 +89,14 @@ def test_weights_that_are_not_finite_and_unknown_layers_are_refused() -> None:
         exact(nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1)))
     with pytest.raises(CodecError, match="groups"):
         exact(nn.Conv2d(4, 4, 3, groups=2))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-200, 1e-3, 1.0, 1e6])
+def test_rows_of_numpy_are_computed_as_tensors_are_to_the_bit(scale: float) -> None:
+    torch.manual_seed(3)
+    weight, bias = torch.randn(7, 50), torch.randn(7)
+    x = scale * torch.randn(11, 50, dtype=torch.float64)
+    # Powers of two are where the unit changes.
+    x[0, 0] = scale and 4.0
+    expected = ExactLinear(weight, bias)(x).numpy()
+    assert np.array_equal(ExactRows(weight, bias)(x.numpy()), expected)
