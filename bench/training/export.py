@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bench.cards import CodecCard, parse_card
 from bench.errors import CardError, UsageError
-from bench.files import write_whole
+from bench.files import whole, write_whole
 from bench.models.checkpoint import digest
 from bench.models.entropy_models import EntropyModel, packed
 from bench.models.trainable import Trainable
@@ -49,6 +49,7 @@ def export(
     Parameters and codebooks are half precision, statistics as they are, tables packed. The file's
     metadata hold the settings and `note`. It appears whole or not at all.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     model = released(network, fitting)
@@ -63,11 +64,12 @@ def export(
             state[cdf] = packed(state[cdf], state[f"{name}._cdf_length"])
     metadata = {"architecture": model.target, "config": json.dumps(model.config.to_dict()),
                 "note": note}  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arriving = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(state, arriving, metadata)
-    arriving.chmod(0o644)
-    arriving.replace(path)
+    with whole(path) as arriving:
+        try:
+            save_file(state, arriving, metadata)
+        except SafetensorError as error:
+            raise OSError(str(error)) from None
+        arriving.chmod(0o644)
     return model
 
 

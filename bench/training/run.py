@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -314,11 +315,13 @@ def _logger(values: dict[str, Any], folder: Path) -> Any:
     if kind == "wandb":
         from lightning.pytorch.loggers import WandbLogger
 
+        # Nothing leaves the machine unless it is asked for.
+        offline = os.environ.get("WANDB_MODE", "offline") != "online"
         try:
-            return WandbLogger(name=values["name"], save_dir=folder, offline=True)
+            return WandbLogger(name=values["name"], save_dir=folder, offline=offline)
         except ModuleNotFoundError:
             raise UnavailableError(
-                "logger=wandb needs Weights & Biases", "pip install wandb"
+                "logger=wandb needs Weights & Biases", "pip install 'rdbench[train,wandb]'"
             ) from None
     raise UsageError(f"logger: tensorboard, wandb or none was expected, got {kind!r}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ pytest.importorskip("lightning", reason="needs the extra `train`")
 
 from bench.adapters.make import make_codec
 from bench.cards import CodecCard, read_card
-from bench.errors import TrainingError, UsageError
+from bench.errors import BitstreamError, TrainingError, UsageError
 from bench.image import read_image
 from bench.training.run import settings, train
 
@@ -143,6 +144,107 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(phot
 def test_wrong_settings_are_refused(photos, tmp_path, given, reason):
     with pytest.raises(UsageError, match=reason):
         train(settings(_small(photos, tmp_path, given)))
+
+
+def _limited(bytes_: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that may write no file larger than that: a disk that is full."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
+
+    return subprocess.run(arguments, preexec_fn=limit, capture_output=True, text=True, check=False)
+
+
+def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_kept(photos, tmp_path):
+    short = _small(photos, tmp_path, "data.valid=0", "trainer.max_steps=1")
+    train(settings(short))
+    last = tmp_path / "tiny" / "last.ckpt"
+    before = last.read_bytes()
+    ended = _limited(200_000, *_command(*short, "trainer.max_steps=2"))
+    assert ended.returncode == 2
+    assert "the checkpoint can't be written" in ended.stderr
+    assert "the one before it is kept" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert last.read_bytes() == before
+    assert sorted(p.name for p in last.parent.iterdir()) == ["last.ckpt"]
+
+
+def test_weights_that_do_not_fit_on_the_disk_leave_nothing_half_written(tmp_path):
+    program = f"""
+from pathlib import Path
+from bench.errors import UsageError
+from bench.models.recurrent.model import Recurrent
+from bench.training.export import export
+try:
+    export(Recurrent(), Path({str(tmp_path)!r}) / "weights.safetensors")
+except UsageError as error:
+    print(error)
+"""
+    ended = _limited(100_000, sys.executable, "-c", program)
+    assert "can't write" in ended.stdout, ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_time_budget_ends_with_a_checkpoint_that_is_of_use(photos, tmp_path):
+    timed = [*_small(photos, tmp_path), "data.valid=0", "trainer.max_steps=100000",
+             "trainer.max_time=00:00:00:04"]  # fmt: skip
+    made = train(settings(timed), card=True)
+    assert 0 < made.steps < 100000
+    state = torch.load(tmp_path / "tiny" / "last.ckpt", weights_only=True)
+    assert state["global_step"] == made.steps == int(state["state_dict"]["average.updates"])
+    make_codec(read_card(CodecCard, made.card)).open()
+
+
+def test_mixed_precision_trains_a_codec(photos, tmp_path):
+    mixed = [*_small(photos, tmp_path), "data.valid=0", "trainer.max_steps=2",
+             "trainer.precision=bf16-mixed"]  # fmt: skip
+    made = train(settings(mixed), card=True)
+    other = train(settings([*_small(photos, tmp_path), "data.valid=0", "trainer.max_steps=2",
+                            "name=whole"]), card=True)  # fmt: skip
+    assert made.weights.read_bytes() != other.weights.read_bytes()
+    codec = make_codec(read_card(CodecCard, made.card))
+    codec.open()
+    image = read_image(next(iter(sorted(photos.iterdir()))))
+    small = type(image)(np.ascontiguousarray(image.pixels[:64, :64]))
+    assert codec.decode(codec.encode(small, 50)).pixels.shape == (64, 64, 3)
+
+
+def test_weights_and_biases_can_log_without_a_network(photos, tmp_path):
+    pytest.importorskip("wandb", reason="needs the extra `wandb`")
+    logged = [*_small(photos, tmp_path), "data.valid=0", "trainer.max_steps=1"]
+    logged = [one for one in logged if not one.startswith("logger=")] + ["logger=wandb"]
+    ended = subprocess.run(
+        _command(*logged), env={**os.environ, "WANDB_SILENT": "true"}, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert list((tmp_path / "tiny").rglob("*.wandb"))
+
+
+def test_the_recurrent_codec_trains_and_decodes_what_has_arrived(photos, tmp_path):
+    small = [one for one in _small(photos, tmp_path) if not one.startswith("model=")]
+    made = train(settings([*small, "model=recurrent", "model.channels=64", "model.chunks=4",
+                           "card.ladder=[1,2,3,4]", "card.range=[1,4]", "trainer.max_steps=2",
+                           "trainer.valid_every=2"]), card=True)  # fmt: skip
+    codec = make_codec(read_card(CodecCard, made.card))
+    codec.open()
+    image = read_image(next(iter(sorted(photos.iterdir()))))
+    pixels = np.ascontiguousarray(image.pixels[100:164, 100:177])
+    streams = [codec.encode(type(image)(pixels), chunks) for chunks in (1, 2, 3, 4)]
+    errors = []
+    for stream in streams:
+        whole = codec.decode(stream).pixels
+        # What follows the first chunks does not matter to a prefix.
+        prefix = streams[3][: len(stream)]
+        assert np.array_equal(codec.decode_prefix(prefix).pixels, whole)
+        assert codec.decode_prefix(prefix[:-1]).pixels.shape == pixels.shape
+        errors.append(np.mean((whole.astype(float) - pixels) ** 2))
+    assert errors == sorted(errors, reverse=True)
+    with pytest.raises(BitstreamError, match="cut or damaged"):
+        codec.decode(streams[3][:-1])
+    points = (tmp_path / "tiny" / "curve.csv").read_text().splitlines()
+    assert points[0] == "step,seconds,quality,bpp,psnr"
+    assert [line.split(",")[0] for line in points[1:]] == ["0"] * 4 + ["2"] * 4
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
