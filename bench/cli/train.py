@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
 from bench.errors import UsageError
@@ -46,6 +47,8 @@ def main(args: argparse.Namespace) -> int:
             given.append("data.folders=PHOTOS")
         print(yaml.safe_dump(settings(given), sort_keys=False), end="")
         return 0
+    # Lightning's advice and advertising; its warnings and errors stay.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     trained = train(settings(args.settings), card=args.card)
     print(f"{trained.steps} steps; checkpoint {trained.folder / 'last.ckpt'}")
     if trained.card:

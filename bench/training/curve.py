@@ -43,6 +43,7 @@ class Point:
 def operating_points(network: Trainable, x: Tensor, qualities: Sequence[Quality]) -> list[Point]:
     """Encode and decode photos (n, 3, height, width) in 0 … 1 at every quality."""
     points = []
+    x = x.to(next(network.parameters()).device)
     for quality in qualities:
         bits = decibels = 0.0
         for image in x:

@@ -18,6 +18,7 @@ from bench.training.curve import Point, operating_points
 from bench.training.ema import Average
 from bench.training.export import released
 from bench.training.losses import RateDistortion, Terms
+from bench.training.shelf import Shelf
 
 
 class FidelityStage(lightning.LightningModule):
@@ -46,9 +47,17 @@ class FidelityStage(lightning.LightningModule):
         self.average = Average(model, decay)
         self.learning_rate, self.warmup, self.steps, self.clip = learning_rate, warmup, steps, clip
         self.max_seconds = max_seconds
+        #: Where crops are cut, if not in the host's memory.
+        self.shelf: Shelf | None = None
         #: Of the last validation.
         self.points: list[Point] = []
         self._began = time.monotonic()
+
+    def on_after_batch_transfer(self, batch: Any, number: int) -> Any:
+        """Cut the crops where the photos are."""
+        if self.shelf is not None and isinstance(batch, dict):
+            batch["x"] = self.shelf.cut(batch.pop("cut"))
+        return batch
 
     def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor:
         """Return the loss of a batch. Raises TrainingError where it is not finite."""
@@ -107,7 +116,7 @@ class FidelityStage(lightning.LightningModule):
         loader = self.trainer.train_dataloader
         if self.model.rate_in_loss or loader is None:
             return []
-        return [loader.dataset[i]["x"][None].float() / 255 for i in range(16)]
+        return [loader.dataset.crop(i)[None].float() / 255 for i in range(16)]
 
     def configure_optimizers(self) -> Any:
         """Return Adam with its schedule: warm-up, then a cosine over steps or time."""

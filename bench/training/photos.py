@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+#: How likely a crop is mirrored, and transposed.
+MIRRORED, TRANSPOSED = 0.5, 0.3
+
+
 @dataclass(frozen=True)
 class CropSettings:
     """How crops are cut.
@@ -73,6 +77,27 @@ def load_photos(files: Sequence[Path], smallest: int) -> list[Pixels]:
     return photos
 
 
+@dataclass(frozen=True)
+class Cut:
+    """What is drawn for a sample.
+
+    Parameters
+    ----------
+    photo, top, left, side : where a square is cut.
+    turn : seed of its augmentation, None without.
+    quality : 0 … 100.
+    seed : of the sample's noise.
+    """
+
+    photo: int
+    top: int
+    left: int
+    side: int
+    turn: int | None
+    quality: float
+    seed: int
+
+
 class Crops(Dataset[dict[str, Any]]):
     """Crops by number: sample `i` is the same in every process and after every restart.
 
@@ -84,6 +109,10 @@ class Crops(Dataset[dict[str, Any]]):
     total : samples of the whole training, for the curriculum.
     """
 
+    #: Whether samples say where to cut, for :class:`bench.training.shelf.Shelf`, and hold no
+    #: pixels.
+    elsewhere = False
+
     def __init__(
         self, photos: Sequence[Pixels], settings: CropSettings, seed: int, total: int
     ) -> None:
@@ -91,48 +120,77 @@ class Crops(Dataset[dict[str, Any]]):
         self._augment: Any = None
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return `x` uint8 (3, size, size), `quality` 0 … 100, `seed` of the sample's noise."""
+        """Return `x` uint8 (3, size, size), or `cut` int64 (6,) for a shelf; `quality` 0 … 100
+        and `seed` of the sample's noise.
+        """
+        cut = self.draw(index)
+        what = {"cut": self._order(cut)} if self.elsewhere else {"x": self._tensor(cut)}
+        return {**what, "quality": np.float32(cut.quality), "seed": cut.seed}
+
+    def crop(self, index: int) -> Tensor:
+        """Return the pixels of a sample, uint8 (3, size, size), cut in the host's memory."""
+        return self._tensor(self.draw(index))
+
+    def draw(self, index: int) -> Cut:
+        """Return what is drawn for sample `index`."""
         rng = np.random.default_rng((self.seed, index))
-        crop = self._cut(rng, self._ease(index))
-        if self.settings.augment:
-            crop = self._augmented(crop, int(rng.integers(1 << 31)))
-        return {
-            "x": torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))),
-            "quality": np.float32(100 * rng.random()),
-            "seed": int(rng.integers(1 << 62)),
-        }
+        place = self._place(rng, self._ease(index))
+        turn = int(rng.integers(1 << 31)) if self.settings.augment else None
+        return Cut(*place, turn, 100 * rng.random(), int(rng.integers(1 << 62)))
 
     def _ease(self, index: int) -> float:
         """Return how easy sample `index` should be: 1 at the start, 0 after the curriculum."""
         span = self.settings.curriculum * self.total
         return max(0.0, 1 - index / span) if span else 0.0
 
-    def _cut(self, rng: np.random.Generator, ease: float) -> Pixels:
+    def _place(self, rng: np.random.Generator, ease: float) -> tuple[int, int, int, int]:
         if rng.random() >= ease:
             return self._one(rng, float(rng.choice(self.settings.scales)))
         # The smoothest of some crops, photos scaled down as far as it goes.
         choices = [self._one(rng, max(self.settings.scales)) for _ in range(3)]
-        return min(choices, key=lambda crop: float(np.abs(np.diff(crop, axis=0)).mean()))
+        return min(choices, key=lambda at: float(np.abs(np.diff(self._pixels(*at), axis=0)).mean()))
 
-    def _one(self, rng: np.random.Generator, scale: float) -> Pixels:
+    def _one(self, rng: np.random.Generator, scale: float) -> tuple[int, int, int, int]:
+        photo = int(rng.integers(len(self.photos)))
+        height, width = self.photos[photo].shape[:2]
+        side = min(round(self.settings.size * scale), height, width)
+        top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+        return photo, top, left, side
+
+    def _pixels(self, photo: int, top: int, left: int, side: int) -> Pixels:
         import cv2
 
-        photo, size = self.photos[int(rng.integers(len(self.photos)))], self.settings.size
-        height, width = photo.shape[:2]
-        side = min(round(size * scale), height, width)
-        top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-        cut: Pixels = photo[top : top + side, left : left + side]
+        size = self.settings.size
+        cut: Pixels = self.photos[photo][top : top + side, left : left + side]
         if side == size:
             return cut
         return np.asarray(cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+    def _tensor(self, cut: Cut) -> Tensor:
+        pixels = self._pixels(cut.photo, cut.top, cut.left, cut.side)
+        if cut.turn is not None:
+            pixels = self._augmented(pixels, cut.turn)
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
     def _augmented(self, crop: Pixels, seed: int) -> Pixels:
         if self._augment is None:
             import albumentations as A
 
-            self._augment = A.Compose([A.HorizontalFlip(p=0.5), A.Transpose(p=0.3)])
+            self._augment = A.Compose([A.HorizontalFlip(p=MIRRORED), A.Transpose(p=TRANSPOSED)])
         self._augment.set_random_seed(seed)
         return np.asarray(self._augment(image=crop)["image"], np.uint8)
+
+    @staticmethod
+    def _order(cut: Cut) -> Tensor:
+        mirrored = transposed = False
+        if cut.turn is not None:
+            mirrored, transposed = np.random.default_rng(cut.turn).random(2) < (
+                MIRRORED,
+                TRANSPOSED,
+            )
+        return torch.tensor(
+            [cut.photo, cut.top, cut.left, cut.side, int(mirrored), int(transposed)]
+        )
 
 
 class Order(Sampler[int]):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bench.codec import Quality
     from bench.models.settings import Settings
     from bench.models.trainable import Trainable
+    from bench.training.shelf import Shelf
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +148,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
         enable_model_summary=False, log_every_n_steps=10, default_root_dir=folder,
     )  # fmt: skip
     data = _Data(values, photos, kept, trainer.world_size)
+    stage.shelf = data.shelf(trainer.strategy.root_device)
     if values["init"]:
         _load(Path(values["init"]), model)
     else:
@@ -194,15 +196,30 @@ class _Data:
         self, values: dict[str, Any], photos: list[Pixels], kept: list[Pixels], processes: int
     ) -> None:
         from bench.training.photos import Crops
+        from bench.training.shelf import Memory
 
         part = values["data"]
+        self.memory = part["memory"]
+        if self.memory not in get_args(Memory):
+            raise UsageError(
+                f"data.memory: {', '.join(get_args(Memory))} was expected, got {self.memory!r}"
+            )
         self.batch, self.valid_size, self.kept = part["batch"], part["valid_size"], kept
         total = values["trainer"]["max_steps"] * self.batch * processes
         self.crops = Crops(photos, _crop_settings(values), values["seed"], total)
 
     def sample(self, count: int) -> torch.Tensor:
         """Return the first crops, float32 (count, 3, size, size)."""
-        return torch.stack([self.crops[i]["x"] for i in range(count)]).float() / 255
+        return torch.stack([self.crops.crop(i) for i in range(count)]).float() / 255
+
+    def shelf(self, device: torch.device) -> Shelf | None:
+        """Put the photos where the network will be, where they fit and are wanted there."""
+        from bench.training.shelf import shelf_for
+
+        crops = self.crops
+        shelf = shelf_for(crops.photos, crops.settings.size, device, self.memory)
+        crops.elsewhere = shelf is not None
+        return shelf
 
     def train(self, trainer: Any, stage: Any) -> Any:
         """Return the endless loader of crops."""

@@ -13,6 +13,7 @@ pytest.importorskip("albumentations", reason="needs the extra `train`")
 
 from bench.errors import DatasetError
 from bench.training.photos import Crops, CropSettings, Order, find_photos, load_photos
+from bench.training.shelf import shelf_for
 
 
 def _photos(count=3, side=96):
@@ -65,3 +66,37 @@ def test_the_curriculum_begins_with_smoother_crops():
     crops = Crops([flat, rough], CropSettings(32, (1.0,), False, 1.0), 0, 200)
     roughness = [float(crops[i]["x"].float().std()) for i in range(200)]
     assert np.mean(roughness[:40]) < 0.7 * np.mean(roughness[160:])
+
+
+@pytest.mark.parametrize("scale", [1.0, 4 / 3, 2.0])
+def test_a_shelf_cuts_what_the_hosts_memory_cuts(scale):
+    photos, settings = _photos(), CropSettings(48, (scale,), augment=False)
+    host, elsewhere = Crops(photos, settings, 3, 100), Crops(photos, settings, 3, 100)
+    elsewhere.elsewhere = True
+    shelf = shelf_for(photos, 48, torch.device("cpu"), "device")
+    samples = [elsewhere[i] for i in range(6)]
+    cut = shelf.cut(torch.stack([sample["cut"] for sample in samples]))
+    for i, sample in enumerate(samples):
+        expected = host[i]
+        assert (sample["quality"], sample["seed"]) == (expected["quality"], expected["seed"])
+        # OpenCV's area interpolation rounds in another place.
+        assert (cut[i].int() - expected["x"].int()).abs().max() <= (0 if scale == 1 else 1)
+
+
+def test_a_shelf_mirrors_and_transposes_as_often_as_the_host_does():
+    crops = Crops(_photos(), CropSettings(32), 0, 100)
+    crops.elsewhere = True
+    turned = torch.stack([crops[i]["cut"][4:] for i in range(400)]).float().mean(0)
+    assert turned.tolist() == pytest.approx([0.5, 0.3], abs=0.08)
+    photo = np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3)
+    shelf = shelf_for([photo], 16, torch.device("cpu"), "device")
+    plain, mirrored, transposed = shelf.cut(
+        torch.tensor([[0, 0, 0, 16, 0, 0], [0, 0, 0, 16, 1, 0], [0, 0, 0, 16, 0, 1]])
+    )
+    assert torch.equal(mirrored, plain.flip(2))
+    assert torch.equal(transposed, plain.transpose(1, 2))
+
+
+def test_photos_stay_in_the_hosts_memory_where_there_is_no_gpu():
+    for memory in ("auto", "host"):
+        assert shelf_for(_photos(), 32, torch.device("cpu"), memory) is None

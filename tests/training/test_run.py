@@ -137,6 +137,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(phot
         ("quantizer=magic", "magic"),
         ("data.valid=50", "data.valid=50"),
         ("trainer.max_time=soon", "DD:HH:MM:SS"),
+        ("data.memory=disk", "auto, host, device"),
         ("logger=paper", "tensorboard, wandb or none"),
         ("model.backbone=vit", "squeeze_excite belongs"),
     ],
@@ -195,9 +196,9 @@ def test_a_time_budget_ends_with_a_checkpoint_that_is_of_use(photos, tmp_path):
     make_codec(read_card(CodecCard, made.card)).open()
 
 
-def test_mixed_precision_trains_a_codec(photos, tmp_path):
+def test_mixed_precision_and_crops_cut_on_the_device_train_a_codec(photos, tmp_path):
     mixed = [*_small(photos, tmp_path), "data.valid=0", "trainer.max_steps=2",
-             "trainer.precision=bf16-mixed"]  # fmt: skip
+             "trainer.precision=bf16-mixed", "data.memory=device"]  # fmt: skip
     made = train(settings(mixed), card=True)
     other = train(settings([*_small(photos, tmp_path), "data.valid=0", "trainer.max_steps=2",
                             "name=whole"]), card=True)  # fmt: skip
