@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import warnings
 from pathlib import Path
 
 from bench.errors import UsageError
@@ -47,14 +48,23 @@ def main(args: argparse.Namespace) -> int:
             given.append("data.folders=PHOTOS")
         print(yaml.safe_dump(settings(given), sort_keys=False), end="")
         return 0
-    # Lightning's advice and advertising; its warnings and errors stay.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    trained = train(settings(args.settings), card=args.card)
+    values = settings(args.settings)
+    _quieten()
+    trained = train(values, card=args.card)
     print(f"{trained.steps} steps; checkpoint {trained.folder / 'last.ckpt'}")
     if trained.card:
         print(f"weights {trained.weights}\ncard {trained.card}")
         print(f"measure it:  bench run --codecs {trained.card},jpeg --dataset kodak")
     return 0
+
+
+def _quieten() -> None:
+    """Leave Lightning's advice and advertising away; its warnings and errors stay."""
+    # It sets its level when it is imported.
+    import lightning.pytorch  # noqa: F401
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="lightning")
 
 
 def _series(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from torch import Tensor
 
 from bench.errors import TrainingError
@@ -103,10 +103,11 @@ class FidelityStage(lightning.LightningModule):
         """Log true operating points: real bytes there and back, with the averaged weights."""
         self.points = operating_points(self.released(), *batch)
         for point in self.points:
-            self.log_dict({
+            values = {
                 f"valid/bpp-{point.quality:g}": point.bpp,
                 f"valid/psnr-{point.quality:g}": point.psnr,
-            })  # fmt: skip
+            }
+            self.log_dict(values, batch_size=len(batch[0]))
 
     def released(self) -> Trainable:
         """Return the network as it would be released now."""
@@ -146,6 +147,15 @@ class FidelityStage(lightning.LightningModule):
             done = max(done, (time.monotonic() - self._began) / self.max_seconds)
         rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
         return rise * (0.03 + 0.97 * (1 + math.cos(math.pi * min(1.0, done))) / 2)
+
+
+class Progress(TQDMProgressBar):
+    """Steps, rate, PSNR and loss."""
+
+    def get_metrics(self, *args: Any) -> dict[str, Any]:
+        """Return what stands beside the bar, without the logger's version."""
+        return {name: value for name, value in super().get_metrics(*args).items()
+                if name != "v_num"}  # fmt: skip
 
 
 class Averager(Callback):

@@ -95,13 +95,12 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
         finite, a full disk.
     """
     import lightning
-    from lightning.pytorch.callbacks import TQDMProgressBar
 
     from bench.training.adversarial import AdversarialStage
     from bench.training.curve import Curve
     from bench.training.discriminator import Discriminator
     from bench.training.export import card_fields
-    from bench.training.loop import Averager, FidelityStage, Keeper
+    from bench.training.loop import Averager, FidelityStage, Keeper, Progress
     from bench.training.losses import RateDistortion
 
     network = _network(values)
@@ -141,7 +140,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
         accelerator=part["accelerator"],
         devices=part["devices"], num_nodes=part["nodes"], strategy=part["strategy"],
         precision=part["precision"], logger=_logger(values, folder), callbacks=[
-            Averager(), keeper, Curve(folder / CURVE), TQDMProgressBar(refresh_rate=10), *callbacks
+            Averager(), keeper, Curve(folder / CURVE), Progress(refresh_rate=10), *callbacks
         ],
         val_check_interval=part["valid_every"], check_val_every_n_epoch=None,
         num_sanity_val_steps=0, use_distributed_sampler=False, enable_checkpointing=False,
