@@ -47,8 +47,10 @@ def operating_points(network: Trainable, x: Tensor, qualities: Sequence[Quality]
     for quality in qualities:
         bits = decibels = 0.0
         for image in x:
-            stream = network.compress(image[None], quality)
-            decoded = network.decompress(stream, *image.shape[1:])
+            # As the codec will compute, also where training computes in mixed precision.
+            with torch.autocast(x.device.type, enabled=False):
+                stream = network.compress(image[None], quality)
+                decoded = network.decompress(stream, *image.shape[1:])
             rounded = (decoded * 255).round() / 255
             bits += 8 * len(stream) / (image.shape[1] * image.shape[2])
             decibels += -10 * math.log10(float((rounded - image).square().mean()) + 1e-10)

@@ -134,6 +134,8 @@ class FidelityStage(lightning.LightningModule):
                 if parameters
             ],
             betas=(0.9, 0.99),
+            # Fused, it would take gradients that are still scaled for half precision.
+            fused=getattr(self.trainer.precision_plugin, "scaler", None) is None,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate_at)
         return {

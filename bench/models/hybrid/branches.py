@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from bench.models.hybrid.attention import CrossAttention, GlobalAttention, WindowAttention
 from bench.models.hybrid.blocks import SLOPE, Downsample, Stage, Upsample, zeroed
 from bench.models.hybrid.config import HybridConfig
+from bench.models.precision import full_precision
 
 
 class Mixer(nn.Sequential):
@@ -47,7 +48,11 @@ class AnalysisBranch(nn.Module):
         features = self.stages[0](features, level)
         for down, stage in zip(self.down, list(self.stages)[1:], strict=True):
             features = stage(down(features), level)
-        latent: Tensor = self.head(self.mix(features))
+        return self._out(self.mix(features))
+
+    @full_precision
+    def _out(self, features: Tensor) -> Tensor:
+        latent: Tensor = self.head(features)
         return latent
 
 
@@ -98,5 +103,9 @@ class SynthesisBranch(nn.Module):
         features = self.up[1](features)
         if self.look is not None and image is not None:
             features = features + F.leaky_relu(self.look(2 * image - 1), SLOPE)
-        pixels: Tensor = self.outlet(self.stages[2](features, level))
+        return self._out(self.stages[2](features, level))
+
+    @full_precision
+    def _out(self, features: Tensor) -> Tensor:
+        pixels: Tensor = self.outlet(features)
         return pixels

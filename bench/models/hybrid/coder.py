@@ -25,8 +25,10 @@ from bench.entropy.exact import exact
 from bench.entropy.latents import to_symbols
 from bench.entropy.tables import Ints
 from bench.errors import BitstreamError, CodecError
+from bench.models.hybrid.laplace import Law
 from bench.models.hybrid.prior import RATIO, ContextModel
 from bench.models.hybrid.quantize import choose
+from bench.models.hybrid.squares import pick
 
 if TYPE_CHECKING:
     from bench.models.hybrid.model import Hybrid
@@ -130,10 +132,9 @@ class HybridCoder:
             encoder.put(to_symbols(z_hat), self._side_rows(z_hat.shape[2:]), self.tables)
         latent, weight = v.double(), self.model.quantizer.rdo
 
-        def source(mean: Tensor, log_scale: Tensor, part: slice, mask: Tensor | None) -> Tensor:
-            values = latent[:, part]
-            values = values.flatten() if mask is None else values[..., mask].flatten()
-            symbols = choose(values - mean, log_scale, weight)
+        def source(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
+            values = pick(latent[:, part], squares).flatten()
+            symbols = choose(values - mean, Law.of(log_scale), weight)
             encoder.put(to_symbols(symbols), self._rows(log_scale), self.tables)
             return symbols
 
@@ -149,7 +150,7 @@ class HybridCoder:
             symbols = decoder.take(self._side_rows(small), self.tables)
             z_hat = torch.from_numpy(symbols).reshape(1, -1, *small).float().to(back.device)
 
-        def source(mean: Tensor, log_scale: Tensor, part: slice, mask: Tensor | None) -> Tensor:
+        def source(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
             symbols = decoder.take(self._rows(log_scale), self.tables)
             return torch.from_numpy(symbols).to(mean)
 
@@ -170,15 +171,9 @@ class HybridCoder:
             symbols = source(flat.flatten(), scales.flatten(), slice(None), None)
             return (symbols.reshape(shape) + flat).float()
 
-        def take(mean: Tensor, log_scale: Tensor, part: slice, mask: Tensor | None) -> Tensor:
-            if mask is None:
-                symbols = source(mean.flatten(), log_scale.flatten(), part, mask)
-                return mean + symbols.reshape(mean.shape)
-            values = torch.zeros_like(mean)
-            chosen = mean[..., mask]
-            symbols = source(chosen.flatten(), log_scale[..., mask].flatten(), part, mask)
-            values[..., mask] = chosen + symbols.reshape(chosen.shape)
-            return values
+        def take(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
+            symbols = source(mean.flatten(), log_scale.flatten(), part, squares)
+            return mean + symbols.reshape(mean.shape)
 
         side = None
         if z_hat is not None:
@@ -222,6 +217,7 @@ class HybridCoder:
 def exact_context(context: ContextModel) -> ContextModel:
     """Return the context model in exact arithmetic: float64 in, float64 out."""
     twin = copy.deepcopy(context)
+    twin.everywhere = True
     for name, part in context.networks():
         parent, _, child = name.rpartition(".")
         owner = twin.get_submodule(parent) if parent else twin

@@ -7,6 +7,7 @@ context model, 10 % less rate.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,6 +29,43 @@ def log_scales() -> Floats:
     return np.linspace(LOWEST, HIGHEST, SCALES)
 
 
+@dataclass(frozen=True)
+class Law:
+    """What a scale says of every symbol, computed once for all that are asked about.
+
+    Parameters
+    ----------
+    rate : of the decay from a whole number to the next.
+    tail : logarithm of one minus that decay.
+    zero : bits of a zero.
+    """
+
+    rate: Tensor
+    tail: Tensor
+    zero: Tensor
+
+    @classmethod
+    def of(cls, log_scale: Tensor) -> Law:
+        """Return the law of scales, clamped to the tabulated ones; a gradient is let through where
+        it leads back inside.
+        """
+        rate = math.sqrt(2) * torch.exp(-leaky_clamp(log_scale, LOWEST, HIGHEST))
+        return cls(rate, torch.log(-torch.expm1(-rate)), -torch.log2(-torch.expm1(-rate / 2)))
+
+    def bits(self, symbol: Tensor) -> Tensor:
+        """Return the bits that whole numbers cost, in their shape, differentiable."""
+        distance = symbol.abs()
+        outer = 1 + ((distance - 0.5) * self.rate - self.tail) / math.log(2)
+        # Between 0 and 1 (additive noise, soft rounding) the two meet where both are exact.
+        one = torch.maximum(1 + (0.5 * self.rate - self.tail) / math.log(2), self.zero)
+        inner = self.zero + (one - self.zero) * distance
+        return torch.where(distance < 1, inner, outer)
+
+    def detach(self) -> Law:
+        """Return the same law without gradient."""
+        return Law(self.rate.detach(), self.tail.detach(), self.zero.detach())
+
+
 def bits(symbol: Tensor, log_scale: Tensor) -> Tensor:
     """Return the bits that whole numbers cost, differentiable in both arguments.
 
@@ -35,15 +73,7 @@ def bits(symbol: Tensor, log_scale: Tensor) -> Tensor:
     ----------
     symbol, log_scale : of one shape; the scale counts from the smallest to the largest tabulated.
     """
-    # A gradient is let through where it leads back inside.
-    rate = math.sqrt(2) * torch.exp(-leaky_clamp(log_scale, LOWEST, HIGHEST))
-    distance = symbol.abs()
-    outer = 1 + ((distance - 0.5) * rate - torch.log(-torch.expm1(-rate))) / math.log(2)
-    zero = -torch.log2(-torch.expm1(-rate / 2))
-    # Between 0 and 1 (additive noise, soft rounding) the two meet where both are exact.
-    inner = zero + (torch.maximum(1 + (0.5 * rate - torch.log(-torch.expm1(-rate))) / math.log(2),
-                                  zero) - zero) * distance  # fmt: skip
-    return torch.where(distance < 1, inner, outer)
+    return Law.of(log_scale).bits(symbol)
 
 
 def density_bits(value: Tensor, log_scale: Tensor) -> Tensor:

@@ -16,8 +16,10 @@ from bench.models.hybrid.coder import HybridCoder
 from bench.models.hybrid.config import HybridConfig
 from bench.models.hybrid.prior import ContextModel, HyperEncoder, Setting
 from bench.models.hybrid.quantize import Noise, ScalarQuantizer
+from bench.models.hybrid.squares import pick
 from bench.models.hybrid.transform import BlockTransform
 from bench.models.hybrid.vq import ResidualVQ
+from bench.models.precision import full_precision
 from bench.models.trainable import Coded, Lesson, Trainable
 
 #: Logarithm of the quantiser's step at quality 0, for samples in 0 … 1, and what a point of
@@ -206,12 +208,14 @@ class Hybrid(Trainable):
         if self.context is None:
             setting = self.setting(quality)
             mean = self.prior_mean[:, None, None].to(v) * into
-            v_hat, _ = self.quantizer(v, mean.expand_as(v), setting.log_scale.expand_as(v), noise)
+            drawn = noise.like(v) if self.quantizer.noisy else None
+            v_hat, _ = self.quantizer(v, mean.expand_as(v), setting.log_scale.expand_as(v), drawn)
             return Coded(self.synthesise(v_hat * back, level), {}, none, none, v_hat, none)
         v_hat, bits, z_hat, side_bits = self._entropy(v, quality, noise)
         image = self.synthesise(v_hat * back, level, z_hat)
         return Coded(image, {}, bits, side_bits, v_hat, none)
 
+    @full_precision
     def _entropy(
         self, v: Tensor, quality: Tensor, noise: Noise
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -228,9 +232,12 @@ class Hybrid(Trainable):
         size = (v.shape[2], v.shape[3])
         bits: list[Tensor] = []
 
-        def take(mean: Tensor, log_scale: Tensor, part: slice, mask: Tensor | None) -> Tensor:
-            v_hat, cost = self.quantizer(v[:, part], mean, log_scale, noise)
-            bits.append((cost if mask is None else cost * mask).sum((1, 2, 3)))
+        def take(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
+            own = v[:, part]
+            values = pick(own, squares)
+            drawn = pick(noise.like(own), squares) if self.quantizer.noisy else None
+            v_hat, cost = self.quantizer(values, mean, log_scale, drawn)
+            bits.append(cost.sum((1, 2)))
             reconstructed: Tensor = v_hat
             return reconstructed
 

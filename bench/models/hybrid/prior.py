@@ -16,19 +16,20 @@ D. Minnen, S. Singh, "Channel-wise autoregressive entropy models", ICIP 2020. D.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from bench.models.hybrid.config import HybridConfig
+from bench.models.hybrid.squares import colours, pick, put, white_from_black
 
 #: y is this much larger than z in height and width.
 RATIO = 4
 
-#: Takes means, logarithms of scales, the group's channels, and the checkerboard's mask or None for
-#: all; returns the reconstructed latent of the group, right where the mask is set.
+#: Takes means, logarithms of scales, the group's channels, and the squares of the checkerboard or
+#: None for all; returns the reconstructed latent. All are (batch, channels, squares).
 Take = Callable[[Tensor, Tensor, slice, Tensor | None], Tensor]
 
 
@@ -68,12 +69,6 @@ def group_slices(channels: int, groups: int) -> list[slice]:
     return [slice(low, high) for low, high in itertools.pairwise(edges)]
 
 
-def checkerboard(height: int, width: int, device: torch.device) -> Tensor:
-    """Return the black squares as booleans (height, width)."""
-    rows = torch.arange(height, device=device)[:, None]
-    return (rows + torch.arange(width, device=device)) % 2 == 0
-
-
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     last = nn.Conv2d(hidden, outputs, 1)
     nn.init.zeros_(last.weight)
@@ -104,6 +99,11 @@ class HyperEncoder(nn.Module):
 
 class ContextModel(nn.Module):
     """Means and scales of the latent, group by group, pass by pass."""
+
+    #: Whether parameters are computed on all squares, also where a pass asks for half of them.
+    #: Exact arithmetic rounds to a share of a tensor's largest value, so that this is part of what
+    #: bitstreams mean; training does without.
+    everywhere = False
 
     def __init__(self, config: HybridConfig) -> None:
         super().__init__()
@@ -142,31 +142,48 @@ class ContextModel(nn.Module):
         take : called once per pass.
         """
         batch = len(setting.level)
-        blank = setting.level.new_zeros(batch, self.width, *size)
-        side = blank if side is None else side
+        if side is None:
+            side = setting.level.new_zeros(batch, self.width, *size)
         plane = setting.level.expand(batch, 1, *size)
-        black = checkerboard(*size, plane.device) if self.checkerboard else None
+        passes = colours(*size, plane.device) if self.checkerboard else (None,)
         done: list[Tensor] = []
         for i, part in enumerate(self.slices):
             known = [side, plane]
             if i:
                 known.append(self.before[i - 1](features(torch.cat(done, 1))))
-
-            def parameters(
-                beside: Tensor, i: int = i, known: tuple[Tensor, ...] = tuple(known)
-            ) -> tuple[Tensor, Tensor]:
-                both: Tensor = self.parameters_of[i](torch.cat([*known, beside], 1))
-                mean, log_scale = both.chunk(2, 1)
-                return mean, log_scale + setting.log_scale[:, self.slices[i]]
-
-            if black is None:
-                done.append(take(*parameters(blank), part, None))
-                continue
-            first = take(*parameters(blank), part, black)
-            beside = self.beside[i](features(first * black))
-            second = take(*parameters(beside), part, ~black)
-            done.append(torch.where(black, first, second))
+            seen, base = torch.cat(known, 1), setting.log_scale[:, part, 0]
+            group = plane.new_zeros(batch, part.stop - part.start, *size)
+            for number, squares in enumerate(passes):
+                mean, log_scale = self._means_and_scales(i, seen, group, passes[: number + 1])
+                group = put(group, squares, take(mean, log_scale + base, part, squares))
+            done.append(group)
         return torch.cat(done, 1)
+
+    def _means_and_scales(
+        self, i: int, seen: Tensor, group: Tensor, passes: Sequence[Tensor | None]
+    ) -> tuple[Tensor, Tensor]:
+        """Return means and logarithms of scales of group `i` on the last of `passes`.
+
+        `group` holds what the passes before it have told, zeros elsewhere.
+        """
+        squares, second = passes[-1], len(passes) > 1
+        if self.everywhere:
+            beside = self.beside[i](features(group)) if second else self._blank(seen)
+            both = pick(self.parameters_of[i](torch.cat([seen, beside], 1)), squares)
+        else:
+            chosen = pick(seen, squares)
+            beside = self._blank(chosen)
+            if second:
+                black = features(pick(group, passes[0]))
+                layer = self.beside[i]
+                assert isinstance(layer, nn.Conv2d)
+                beside = white_from_black(layer, black, (group.shape[2], group.shape[3]))
+            both = self.parameters_of[i](torch.cat([chosen, beside], 1)[..., None])[..., 0]
+        mean, log_scale = both.chunk(2, 1)
+        return mean, log_scale
+
+    def _blank(self, like: Tensor) -> Tensor:
+        return like.new_zeros(len(like), self.width, *like.shape[2:])
 
     def side_features(self, z_hat: Tensor, size: tuple[int, int]) -> Tensor | None:
         """Return side information as features of the latent's size; None without a hyperprior."""

@@ -18,7 +18,7 @@ from bench.models.hybrid import laplace
 from bench.models.hybrid.config import Quantizer
 
 
-def choose(residual: Tensor, log_scale: Tensor, weight: float) -> Tensor:
+def choose(residual: Tensor, law: laplace.Law, weight: float) -> Tensor:
     """Return whole numbers for `residual`: rounded, or one nearer to zero where that pays.
 
     It pays where the squared error grows by less than `weight` times the bits that are saved.
@@ -27,8 +27,8 @@ def choose(residual: Tensor, log_scale: Tensor, weight: float) -> Tensor:
     if weight == 0:
         return symbol
     nearer = symbol - torch.sign(symbol)
-    cost = (residual - symbol) ** 2 + weight * laplace.bits(symbol, log_scale)
-    other = (residual - nearer) ** 2 + weight * laplace.bits(nearer, log_scale)
+    cost = (residual - symbol) ** 2 + weight * law.bits(symbol)
+    other = (residual - nearer) ** 2 + weight * law.bits(nearer)
     return torch.where(other < cost, nearer, symbol)
 
 
@@ -81,25 +81,35 @@ class ScalarQuantizer(nn.Module):
         """Return the learned steps, (channels, 1, 1), or None."""
         return torch.exp(self.log_step)[:, None, None] if self.kind == "soft" else None
 
+    @property
+    def noisy(self) -> bool:
+        """Whether noise is added now."""
+        return self.training and self.kind == "noise"
+
     def forward(
-        self, v: Tensor, mean: Tensor, log_scale: Tensor, noise: Noise
+        self, v: Tensor, mean: Tensor, log_scale: Tensor, noise: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return the reconstructed latent and the bits of each value, both in the shape of `v`."""
+        """Return the reconstructed latent and the bits of each value, both in the shape of `v`.
+
+        `noise` is of that shape, too, uniform in ±1/2; of use where `noisy`.
+        """
         residual = v - mean
-        if self.training and self.kind == "noise":
-            noisy = residual + noise.like(v)
+        if self.noisy:
+            assert noise is not None
+            noisy = residual + noise
             return mean + noisy, laplace.density_bits(noisy, log_scale)
+        law = laplace.Law.of(log_scale)
         with torch.no_grad():
-            symbol = choose(residual, log_scale, self.rdo)
+            symbol = choose(residual, law, self.rdo)
         if not self.training:
-            return mean + symbol, laplace.bits(symbol, log_scale)
+            return mean + symbol, law.bits(symbol)
         if self.kind == "soft":
             # The staircase is centred on the choice, so that its value is near what is coded.
             soft = symbol + _stair(residual - symbol, self.SHARPNESS)
             return mean + soft, laplace.density_bits(soft, log_scale)
         through = residual + (symbol - residual).detach()
         # mean + symbol has the slope 1 in the mean; the latent's slope is passed straight through.
-        return mean + symbol + (v - v.detach()), laplace.bits(through, log_scale)
+        return mean + symbol + (v - v.detach()), law.bits(through)
 
 
 def _stair(x: Tensor, sharpness: float) -> Tensor:

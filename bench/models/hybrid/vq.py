@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from bench.entropy.tables import Tables, stack
 from bench.models.entropy_models import EntropyModel
+from bench.models.precision import full_precision
 
 DECAY = 0.97
 #: A code that is used less often than this share of the fair share is put onto a random vector.
@@ -85,6 +86,7 @@ class ResidualVQ(nn.Module):
         self.register_buffer("usage", torch.ones(stages, codes))
         self.prior = IndexModel(stages, codes)
 
+    @full_precision
     def forward(self, y: Tensor, stages: Tensor) -> Quantised:
         """Quantise `y` with the first `stages` (int64, per image) of all stages."""
         vectors = self.into(y).permute(0, 2, 3, 1)

@@ -23,7 +23,7 @@ from bench.entropy.coder import Decoder, Encoder
 from bench.entropy.container import read_varint, varint
 from bench.entropy.latents import to_symbols
 from bench.errors import BitstreamError, CodecError
-from bench.models.hybrid.prior import checkerboard
+from bench.models.hybrid.squares import checkerboard
 from bench.models.recurrent.prior import Known, refined
 
 if TYPE_CHECKING:
