@@ -107,6 +107,20 @@ class Comparer:
         quality = quality_difference(anchor, rows, self.method, window)
         return ImageBD(curves.images, rate, test.axis.rising(quality), fault)
 
+    def paired(self, test: Operand) -> tuple[Curve, Curve, tuple[Rows, Rows] | None]:
+        """Return the anchor's curve and that of `test` over the images that both have, and both
+        over every draw of these images: None where a curve has no images, or without a bootstrap.
+        """
+        if not (isinstance(test, ImageCurves) and isinstance(self.anchor, ImageCurves)):
+            return self._curve(self.anchor), self._curve(test), None
+        mine, theirs = common_images(test, self.anchor)
+        tests, anchors = test.take(mine), self.anchor.take(theirs)
+        curves = anchors.mean(self.convention), tests.mean(self.convention)
+        if self.bootstrap is None or len(mine) < 2:
+            return *curves, None
+        anchor_rows = self._anchor_rows(self.anchor, theirs, "draws")
+        return *curves, (anchor_rows, self._drawn_rows(tests, self.bootstrap))
+
     def _curve(self, operand: Operand) -> Curve:
         return operand if isinstance(operand, Curve) else operand.mean(self.convention)
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bench.analysis.agreement import Agreement, agreements
 from bench.analysis.axis import Axis
 from bench.analysis.bd import curve_problem
 from bench.analysis.bootstrap import Bootstrap
@@ -19,6 +20,7 @@ from bench.analysis.curves import CellIndex, Curve, ImageCurves
 from bench.analysis.tables import bd_table, default_anchor, known_metrics
 from bench.analysis.tradeoff import OperatingPoint, points_of
 from bench.errors import UnknownNameError
+from bench.report.extremes import Extremes, extremes_of
 from bench.report.merge import Section
 from bench.report.references import Reference, references, why_none
 from bench.report.verdict import Verdict, judge
@@ -74,6 +76,7 @@ class MetricContent:
     image_bd : per codec, BD-rate of each image of the section in percent, NaN where undefined.
     references : published curves of this metric, where they may stand beside these.
     front : every setting, and whether another one beats it.
+    extremes : on which image each codec does best and worst, in the order of `rows`.
     """
 
     axis: Axis
@@ -83,6 +86,7 @@ class MetricContent:
     verdict: Verdict
     references: tuple[Reference, ...] = ()
     front: tuple[OperatingPoint, ...] = ()
+    extremes: tuple[Extremes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ class SectionContent:
     images : names of the images, in the order of `MetricContent.image_bd`.
     metrics : by name, in the order of the run.
     unpublished : why no published curve is drawn; empty where some are, or none was asked for.
+    agreements : of every two metrics.
     """
 
     section: Section
@@ -116,6 +121,7 @@ class SectionContent:
     speeds: tuple[Speed, ...]
     notes: tuple[str, ...]
     unpublished: str = ""
+    agreements: tuple[Agreement, ...] = ()
 
     @property
     def title(self) -> str:
@@ -186,9 +192,15 @@ def _describe(
         name: _metric(cells, name, anchor, table[table["metric"] == name], drawn, draws)
         for name in names
     }
-    images = tuple(str(name) for name in cells.images)
     return SectionContent(
-        section, anchor, images, metrics, _speeds(section), tuple(notes), unpublished
+        section=section,
+        anchor=anchor,
+        images=tuple(str(name) for name in cells.images),
+        metrics=metrics,
+        speeds=_speeds(section),
+        notes=tuple(notes),
+        unpublished=unpublished,
+        agreements=agreements(results),
     )
 
 
@@ -230,6 +242,7 @@ def _metric(
         verdict=judge(rows, curves, image_bd, anchor, draws),
         references=references(mine, published) if published else (),
         front=points_of(cells, curves),
+        extremes=extremes_of(image_bd, cells.images.tolist(), [row.codec for row in rows]),
     )
 
 

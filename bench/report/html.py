@@ -29,9 +29,11 @@ SCRIPTS = (
     "published",
     "curves",
     "ranking",
+    "target",
     "speed",
     "front",
     "images",
+    "agreement",
     "pictures",
     "page",
 )

@@ -103,6 +103,11 @@ def _section(content: SectionContent, embedded: Embedded | None) -> Json:
         ],
         "pictures": None if embedded is None else _pictures(embedded, content),
         "unpublished": content.unpublished,
+        "agreements": [
+            {"pair": [a.metric, a.other], "n": a.n_images}
+            | {"spearman": number(a.spearman, 4), "kendall": number(a.kendall, 4)}
+            for a in content.agreements
+        ],
     }
 
 
@@ -138,6 +143,11 @@ def _metric(metric: MetricContent, index: list[int]) -> Json:
         "imageBd": {codec: numbers(values[index], 4) for codec, values in metric.image_bd.items()},
         "published": [_reference(reference) for reference in ranked(metric.references)],
         "front": _front(metric.front),
+        "extremes": [
+            {"codec": e.codec, "best": e.best, "worst": e.worst, "n": e.count}
+            | {"best_bd": number(e.best_bd, 4), "worst_bd": number(e.worst_bd, 4)}
+            for e in metric.extremes
+        ],
     }
 
 

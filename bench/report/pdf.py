@@ -101,7 +101,9 @@ def _section(section: SectionContent, index: int, drawn: Sequence[str]) -> dict[
                 "codec": speed.codec,
                 "encode": _seconds(speed.encode_s),
                 "decode": _seconds(speed.decode_s),
-                "bd": _percent(_row(section, speed.codec).bd_rate),
+                "bd": "anchor"
+                if speed.codec == section.anchor
+                else _percent(_row(section, speed.codec).bd_rate),
             }
             for speed in section.speeds
         ]
@@ -111,6 +113,8 @@ def _section(section: SectionContent, index: int, drawn: Sequence[str]) -> dict[
         "indicative": not all(speed.measured for speed in section.speeds),
         "dots": len(section.images) <= MOST_DOTS,
         "on_front": _on_front(section) if section.metrics else [],
+        "extremes": _extremes(section) if section.metrics else [],
+        "agreement": _agreement(section),
         "speed_metric": section.metrics[section.first_metric].axis.title if section.metrics else "",
     }
 
@@ -126,9 +130,41 @@ def _on_front(section: SectionContent) -> list[dict[str, str]]:
             "time": [p.setting for p in mine if p.front_with_time and not p.front],
             "beaten": [p.setting for p in mine if not (p.front or p.front_with_time)],
         }
-        found.append({"codec": codec} | {k: ", ".join(f"{v:g}" for v in some) or "none"
-                                         for k, some in kinds.items()})  # fmt: skip
-    return found
+        found.append((kinds, {"codec": codec} | {k: ", ".join(f"{v:g}" for v in some) or "none"
+                                                 for k, some in kinds.items()}))  # fmt: skip
+    found.sort(key=lambda pair: [-len(pair[0][kind]) for kind in ("front", "time")])
+    return [texts for _, texts in found]
+
+
+def _extremes(section: SectionContent) -> list[dict[str, str]]:
+    """Return by codec the images of the first metric on which it saves most and least."""
+    return [
+        {
+            "codec": e.codec,
+            "best": e.best,
+            "best_bd": _percent(e.best_bd),
+            "worst": e.worst,
+            "worst_bd": _percent(e.worst_bd),
+        }
+        for e in section.metrics[section.first_metric].extremes
+    ]
+
+
+def _agreement(section: SectionContent) -> dict[str, Any] | None:
+    """Return how alike the metrics that have a table rank, as a triangle; None for one metric."""
+    names = shown(section)
+    found = {(a.metric, a.other): a for a in section.agreements}
+    if len(names) < 2:
+        return None
+    titles = [section.metrics[name].axis.title for name in names]
+    rows = [
+        [[_correlation(a.spearman), _correlation(a.kendall)]
+         for other in names[:i] if (a := found[other, name])]
+        for i, name in enumerate(names)
+    ]  # fmt: skip
+    return {"heads": titles[:-1], "rows": [
+        {"title": title, "cells": row} for title, row in zip(titles[1:], rows[1:], strict=True)
+    ]}  # fmt: skip
 
 
 def shown(section: SectionContent) -> list[str]:
@@ -214,6 +250,10 @@ def _number(value: float, digits: int, *, sign: bool = False) -> str:
     if math.isnan(value):
         return "NA"
     return (f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}").replace("-", "−")
+
+
+def _correlation(value: float) -> str:
+    return "NA" if math.isnan(value) else _number(value, 3)
 
 
 def _seconds(value: float) -> str:

@@ -21,9 +21,11 @@ function drawAll() {
   curvesChart.draw();
   drawCurveNotes();
   drawBdTable();
+  drawTarget();
   drawSpeed();
   drawFront();
   drawImages();
+  drawAgreement();
 }
 
 function showSection(index) {
@@ -75,6 +77,7 @@ if (data.sections.length) {
   onChange(drawAll);
   listen();
   listenToPublished();
+  listenToTarget();
   listenToPictures();
   showSection(0);
 }

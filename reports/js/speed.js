@@ -33,7 +33,13 @@ function drawSpeedChart(host, side, speeds) {
     x: `BD-rate by ${metric().title}, left is better`, y: `${side === "encode" ? "Encoding" : "Decoding"}, per megapixel`,
     formatY: seconds, formatX: (v) => percent(v, 0),
   });
-  const taken = [];
+  // Marks and intervals first, so that a name stands on top of what it can't avoid.
+  const taken = points.map((p) => {
+    const [low, high] = [p.row.ci_low, p.row.ci_high].map((v) => (isNumber(v) ? x(v) : x(p.row.bd_rate)));
+    const left = Math.min(low, x(p.row.bd_rate) - 6);
+    return [left, y(p.time) + 4, Math.max(high, x(p.row.bd_rate) + 6) - left];
+  });
+  const names = svg("g");
   for (const point of points.sort((a, b) => a.row.bd_rate - b.row.bd_rate)) {
     const [px, py] = [x(point.row.bd_rate), y(point.time)];
     const group = svg("g", { class: "c" + look(point.codec).index });
@@ -41,19 +47,33 @@ function drawSpeedChart(host, side, speeds) {
       group.append(svg("line", { class: "interval", x1: x(point.row.ci_low), x2: x(point.row.ci_high), y1: py, y2: py }));
     }
     const long = 7.2 * point.codec.length;
-    const [tx, ty, side_] = freePlace(px, py, long, box, taken);
-    taken.push([tx, ty, long], [px - 6, py + 4, 12]);
+    const [from, to] = [point.row.ci_low, point.row.ci_high].map((v) => (isNumber(v) ? x(v) : px));
+    const place = freePlace(px, py, [Math.min(from, px - 5), Math.max(to, px + 5)], long, box, taken);
     group.append(marker(point.codec, px, py, 5),
-      svg("text", { class: "name", x: side_ === "end" ? tx + long : tx, y: ty, "text-anchor": side_, text: point.codec }),
       svg("title", { text: `${point.codec}: ${seconds(point.time)} per megapixel, BD-rate ${percent(point.row.bd_rate)}` }));
     chart.append(group);
+    if (!place) continue; // crowded: the pointer tells its name
+    const [tx, ty] = place;
+    taken.push([tx, ty, long]);
+    if (Math.abs(ty - 4 - py) > 16) {
+      const near = Math.max(tx, Math.min(px, tx + long));
+      chart.append(svg("path", { class: `leader c${look(point.codec).index}`, d: `M${px},${py}L${near},${ty > py ? ty - 10 : ty + 2}` }));
+    }
+    names.append(svg("text", { class: "name", x: tx, y: ty, text: point.codec }));
   }
+  chart.append(names);
 }
 
-// Where a name can stand beside its point without covering another name or point.
-function freePlace(px, py, long, box, taken) {
-  const tries = [[px + 10, py + 4, "start"], [px - 10 - long, py + 4, "end"], [px - long / 2, py - 11, "start"], [px - long / 2, py + 20, "start"], [px + 8, py - 10, "start"], [px + 8, py + 18, "start"]];
-  const free = ([tx, ty]) => tx > box.left - 4 && tx + long < box.right + 12 &&
-    taken.every(([ox, oy, ol]) => Math.abs(oy - ty) > 13 || tx > ox + ol || ox > tx + long);
-  return tries.find(free) || tries[0];
+// Where a name can stand beside its mark and interval without covering another name, mark or
+// interval; null where there is no such place.
+function freePlace(px, py, ends, long, box, taken) {
+  const tries = [
+    [ends[1] + 6, py + 4], [ends[0] - 6 - long, py + 4], [px - long / 2, py - 9], [px - long / 2, py + 18],
+    [px + 4, py - 9], [px + 4, py + 18], [px - 4 - long, py - 9], [px - 4 - long, py + 18],
+    // Further away, with a line to the mark.
+    ...[26, 39, 52, 65].flatMap((d) => [-d, d]).flatMap((d) => [-long / 2, 8, -8 - long].map((dx) => [px + dx, py + 4 + d])),
+  ];
+  const free = ([tx, ty]) => tx > box.left - 4 && tx + long < box.right + 12 && ty > box.top - 6 && ty < box.bottom - 2 &&
+    taken.every(([ox, oy, ol]) => Math.abs(oy - ty) > 11 || tx > ox + ol || ox > tx + long);
+  return tries.find(free) || null;
 }

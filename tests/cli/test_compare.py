@@ -37,9 +37,57 @@ def test_compare_prints_a_table_of_a_run(
     assert "webp" in output
 
 
+def test_image_by_image_the_best_and_the_worst_are_named(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", str(run_folder), "--images", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["image"] for row in rows] == [f"kodim0{k}.png" for k in range(1, 6)]
+    best, worst = (pick(rows, key=lambda row: row["bd_rate"]) for pick in (min, max))
+    assert (best["rank"], worst["rank"], best["reason"]) == (1, 5, None)
+    assert main(["compare", str(run_folder), "--images"]) == 0
+    output = capsys.readouterr().out
+    summary = next(line for line in output.splitlines() if line.startswith("webp"))
+    assert summary.split()[1:3] == [best["image"], f"{best['bd_rate']:+.1f}"]
+    assert worst["image"] in summary
+    assert f"{worst['image']}  {worst['bd_rate']:+.1f} %" in output
+
+
+def test_codecs_are_read_off_at_a_rate_and_at_a_quality(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", str(run_folder), "--at-quality", "32", "--json"]) == 0
+    jpeg, webp = json.loads(capsys.readouterr().out)
+    assert (jpeg["codec"], jpeg["quality"], jpeg["difference"]) == ("jpeg", 32, 0)
+    assert webp["difference"] == pytest.approx(100 * (webp["rate"] / jpeg["rate"] - 1))
+    assert webp["ci_low"] < webp["difference"] < webp["ci_high"]
+    # Where a codec has 32 dB at r bpp, it has 32 dB at r bpp.
+    words = ["compare", str(run_folder), "--at-rate", str(webp["rate"])]
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[1]["quality"] == pytest.approx(32, abs=0.05)
+    assert main(words) == 0
+    output = capsys.readouterr().out
+    assert output.splitlines()[2].split()[:3] == ["codec", "psnr", "(dB)"]
+    assert output.splitlines()[3].startswith("webp")  # the best first
+
+
+def test_agreement_of_metrics_is_printed(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", str(run_folder), "--agreement", "--json"]) == 0
+    (pair,) = json.loads(capsys.readouterr().out)
+    assert (pair["metric"], pair["other"], pair["n_images"]) == ("psnr", "ssim", 5)
+    assert main(["compare", str(run_folder), "--agreement"]) == 0
+    assert f"psnr    ssim      {pair['spearman']:.3f}" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["published:jpeg", "--images"], "there are only means"),
+        (["published:jpeg", "--agreement"], "published:jpeg is no run"),
+        (["published:jpeg", "--at-rate", "0"], "bits per pixel above 0"),
+        (["published:jpeg", "--at-rate", "1", "--range", "1,2"], "--range belongs to BD-rates"),
         (["published:jpeg", "--range", "40"], "--range: LO,HI was expected"),
         (["published:jpeg", "--metric", "psmr"], "no metric is called 'psmr'; did you mean psnr"),
         (["published:vtn"], "did you mean vtm"),

@@ -11,6 +11,12 @@ from typing import Any
 
 import pytest
 
+from bench.analysis.agreement import rank_correlation
+from bench.analysis.curves import image_curves, rd_curves
+from bench.analysis.images import best_and_worst, image_ranking
+from bench.analysis.results import read_results
+from bench.analysis.tradeoff import quality_at, rate_at
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -256,6 +262,72 @@ def test_pareto_front_is_drawn_with_a_row_for_every_codec(opened: Opener, report
     assert page.locator("#front-chart .front-2").count() > 4
     assert page.locator("#front-table tbody tr").count() == 3
     assert "indicative" in page.inner_text("#front-mark")
+
+
+def rows_of(page: Any, table: str) -> dict[str, list[str]]:
+    """The rows of a table by codec, with plain signs and spaces."""
+    texts = [row.inner_text() for row in page.locator(f"{table} tbody tr").all()]
+    cells = [text.replace("−", "-").replace("\u202f", " ").split("\t") for text in texts]
+    return {name.split()[0]: rest for name, *rest in cells}
+
+
+def test_codecs_at_a_rate_and_at_a_quality_are_those_of_bench_compare(
+    opened: Opener, reports: Path, measured: Path
+) -> None:
+    page = opened(reports / "report.html")
+    jpeg, jpeg_444, webp = rd_curves(read_results(measured), "psnr")
+
+    page.fill("#target-value", "0.8")
+    found = rows_of(page, "#target-table")
+    for curve in (jpeg, jpeg_444, webp):
+        expected = quality_at(curve, 0.8).value
+        assert float(found[curve.codec][0]) == pytest.approx(expected, abs=0.006)
+    difference = quality_at(webp, 0.8).value - quality_at(jpeg, 0.8).value
+    assert float(found["webp"][1]) == pytest.approx(difference, abs=0.011)
+    page.select_option("#target-by", "quality")
+    page.fill("#target-value", "30")
+    assert float(rows_of(page, "#target-table")["webp"][0]) == pytest.approx(
+        rate_at(webp, 30).value, abs=0.0006
+    )
+    page.fill("#target-value", "99")
+    assert "NA: its curve covers" in page.inner_text("#target-table")
+    page.fill("#target-value", "")
+    assert page.is_visible("#target-wrong")
+    assert page.is_hidden("#target-table")
+
+
+def test_at_a_target_a_single_image_is_read_off_its_own_curve(
+    opened: Opener, reports: Path, measured: Path
+) -> None:
+    page = opened(reports / "report.html")
+    page.select_option("#metric-choice", "ms-ssim")
+    page.select_option("#image-choice", label="c.png")
+    page.fill("#target-value", "0.9")
+    webp = image_curves(read_results(measured), "ms-ssim")["webp"].of_image("c.png")
+    row = rows_of(page, "#target-table")["webp"]
+    assert float(row[0]) == pytest.approx(quality_at(webp, 0.9).value, abs=0.006)
+
+
+def test_best_and_worst_image_of_each_codec_are_named_and_lead_to_their_curves(
+    opened: Opener, reports: Path, measured: Path
+) -> None:
+    page = opened(reports / "report.html")
+    extremes = best_and_worst(image_ranking(read_results(measured), "psnr", "jpeg"))
+    found = rows_of(page, "#extremes-table")
+    assert len(found) == len(extremes) == 2
+    for expected in extremes.itertuples():
+        best, worst = f"{expected.best_bd_rate:+.1f} %", f"{expected.worst_bd_rate:+.1f} %"
+        assert found[expected.codec][:4] == [expected.best, best, expected.worst, worst]
+    page.locator("#extremes-table button.link").first.click()
+    assert "alone" in page.inner_text("#ranking-caption")
+
+
+def test_agreement_of_metrics_is_shown(opened: Opener, reports: Path, measured: Path) -> None:
+    page = opened(reports / "report.html")
+    pair = rank_correlation(read_results(measured)).iloc[0]
+    text = page.inner_text("#agreement-table")
+    assert f"{pair['spearman']:.3f}" in text
+    assert f"{pair['kendall']:.3f}" in text
 
 
 def test_hostile_file_name_is_shown_as_text(opened: Opener, reports: Path) -> None:

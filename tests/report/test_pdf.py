@@ -16,6 +16,9 @@ from PIL import Image
 from pypdf import PdfReader
 from report.reading import change_rows, text_of
 
+from bench.analysis.agreement import rank_correlation
+from bench.analysis.images import best_and_worst, image_ranking
+from bench.analysis.results import read_results
 from bench.report.build import write_report
 
 
@@ -44,7 +47,20 @@ def test_every_bd_rate_and_interval_equals_bd_csv(measured: Path, reports: Path)
         assert not math.isnan(float(row["bd_rate"]))
         interval = f"{shown(row['ci_low'])} … {shown(row['ci_high'])}"
         assert f"{row['codec']} {shown(row['bd_rate'])} {interval}" in text
-        assert shown(row["image_mean"]) in text
+        of_images = f"{shown(row['image_ci_low'])} … {shown(row['image_ci_high'])}"
+        assert f"{shown(row['image_mean'])} {of_images}" in text
+
+
+def test_best_and_worst_images_and_the_agreement_of_metrics_are_in_it(
+    measured: Path, reports: Path
+) -> None:
+    text = text_of(reports / "report.pdf")
+    results = read_results(measured)
+    for row in best_and_worst(image_ranking(results, "psnr", "jpeg")).itertuples():
+        best, worst = shown(row.best_bd_rate), shown(row.worst_bd_rate)
+        assert f"{row.codec} {row.best} {best} {row.worst} {worst}" in text
+    pair = rank_correlation(results).iloc[0]
+    assert f"MS-SSIM (RGB) {pair['spearman']:.3f} {pair['kendall']:.3f}" in text
 
 
 def test_html_carries_the_numbers_of_bd_csv(measured: Path, reports: Path) -> None:
