@@ -1,42 +1,37 @@
-"""What each tool of a codec is worth: variants against their bases, with what they cost.
-
-That a tool helps or hurts is said only where the data show it: where the 95 % intervals of BD-rate
-over the curve and over images exclude zero on the same side.
-"""
+"""What each tool of a codec is worth: variants against their bases, with what they cost."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bench.analysis.ablation_verdict import Verdict, verdict
 from bench.analysis.bootstrap import Bootstrap
 from bench.analysis.compare import Comparer, Comparison
 from bench.analysis.complexity import dearest
 from bench.analysis.curves import CellIndex, the_dataset
 from bench.analysis.results import Results
+from bench.analysis.seeds import SeedSpread, is_seed, seed_spread
 from bench.analysis.tables import COLUMNS as BD_COLUMNS
 from bench.analysis.tables import known_metrics
 from bench.analysis.tables import row as bd_row
 from bench.codec import Complexity
 from bench.metrics.metric import column
 
-#: Of a variant against its base: less rate for the same quality, more, or neither shown;
-#: "identical" where every cell is, to the bit.
-Verdict = Literal["better", "worse", "no difference shown", "identical", "NA"]
-
 _BD_KEY = ("dataset", "metric", "codec", "anchor")
 COLUMNS = (
     *("dataset", "base", "change", "codec", "differs", "metric", "verdict"),
+    *("seeds_low", "seeds_high", "n_seeds"),
     *(name for name in BD_COLUMNS if name not in _BD_KEY),
     *("parameters", "encode_kmac", "decode_kmac", "encode_s_per_mp", "decode_s_per_mp"),
 )
 #: Columns of whole numbers, which rows without a value must not turn into fractions.
-_WHOLE = ("image_n", "n_points", "anchor_points", "n_images", "parameters")
+_WHOLE = ("n_seeds", "image_n", "n_points", "anchor_points", "n_images", "parameters")
 
 
 @dataclass(frozen=True)
@@ -74,6 +69,7 @@ class Finding:
     ----------
     comparisons : by metric, in the order of the run; empty for a variant without a cell.
     identical : whether every cell that both have is equal, bitstream and values.
+    seeds : by metric, how far the base's own trainings from other seeds lie apart, where they do.
     reason : why there is nothing to compare; empty where there is.
     """
 
@@ -81,6 +77,7 @@ class Finding:
     cost: Cost
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     identical: bool = False
+    seeds: dict[str, SeedSpread] = field(default_factory=dict)
     reason: str = ""
 
     def verdict(self, metric: str) -> Verdict:
@@ -90,7 +87,7 @@ class Finding:
         comparison = self.comparisons[metric]
         if self.identical and not math.isnan(comparison.bd.bd_rate):
             return "identical"
-        return verdict(comparison)
+        return verdict(comparison, self.seeds.get(metric))
 
 
 @dataclass(frozen=True)
@@ -135,26 +132,12 @@ class Ablation:
                 "verdict": finding.verdict(metric),
                 "reason": finding.reason,
             }
+            if seeds := finding.seeds.get(metric):
+                row |= {"seeds_low": seeds.low, "seeds_high": seeds.high, "n_seeds": seeds.n}
             if comparison := finding.comparisons.get(metric):
                 row |= dict(zip(BD_COLUMNS, bd_row(comparison), strict=True))
             rows.append(row | _cost(finding.cost))
         return rows
-
-
-def verdict(comparison: Comparison) -> Verdict:
-    """Return what a comparison shows: the interval over the curve, and that of the mean of images
-    where there is one, must lie on one side of zero. Fewer than two images show nothing.
-    """
-    if math.isnan(comparison.bd.bd_rate):
-        return "NA"
-    ends = np.array([comparison.interval, comparison.image_interval])
-    if np.isnan(ends[0]).any():
-        return "no difference shown"
-    if np.nanmax(ends) < 0:
-        return "better"
-    if np.nanmin(ends) > 0:
-        return "worse"
-    return "no difference shown"
 
 
 def ablation(
@@ -238,15 +221,33 @@ def _compare(
         for variant in measured:
             compared = comparers[variant.base].compare(curves[variant.codec])
             comparisons[variant.codec][metric] = compared
+    seeds = _seeds(measured, comparisons, metrics)
     return [
         Finding(
             variant,
             costs[variant.codec],
             comparisons[variant.codec],
             _identical(results, variant, metrics),
+            seeds[variant.base],
         )
         for variant in measured
     ]
+
+
+def _seeds(
+    measured: Sequence[Variant],
+    comparisons: Mapping[str, Mapping[str, Comparison]],
+    metrics: Sequence[str],
+) -> dict[str, dict[str, SeedSpread]]:
+    """Return by base and metric how far its trainings from other seeds lie apart."""
+    found: dict[str, dict[str, SeedSpread]] = {variant.base: {} for variant in measured}
+    for base, spreads in found.items():
+        again = [v.codec for v in measured if v.base == base and is_seed(v.differs)]
+        for metric in metrics:
+            spread = seed_spread([comparisons[codec][metric].bd.bd_rate for codec in again])
+            if spread is not None:
+                spreads[metric] = spread
+    return found
 
 
 def _identical(results: Results, variant: Variant, metrics: Sequence[str]) -> bool:

@@ -89,7 +89,8 @@ def ablation_tables(
             f"Variants of {base} on {ablation.dataset}, {_images(findings)}: BD-rate of the "
             "curve of means, PCHIP over log rate where curves overlap, 95 % intervals by "
             "resampling images; better or worse where neither that interval nor the one of the "
-            f"mean of images holds zero. {ranges(ablation, base)} {_times(ablation)}"
+            f"mean of images holds zero, over at least {FEW} images. {ranges(ablation, base)} "
+            f"{' '.join([*seed_notes(ablation, base), _times(ablation)])}"
         )
         yield [c.header for c in columns], rows, "".join(c.align for c in columns), caption
 
@@ -207,8 +208,36 @@ def notes(ablation: Ablation) -> Iterator[str]:
         for axis in map(axis_of, ablation.metrics)
         if axis.decibels
     )
-    yield "better: less rate than the base for the same quality, and no 95 % interval holds zero."
+    yield from seed_notes(ablation)
+    verdicts = {f.verdict(metric) for f in findings for metric in ablation.metrics}
+    yield from (words for verdict, words in _VERDICTS.items() if verdict in verdicts)
     yield _times(ablation)
+
+
+_VERDICTS = {
+    "better": "better: less rate than the base for the same quality, and no 95 % interval holds "
+    "zero.",
+    "too few images": f"too few images: over fewer than {FEW} nothing is said.",
+    "within seeds": "within seeds: no further from the base than the base trained again.",
+}
+
+
+def seed_notes(ablation: Ablation, *bases: str) -> Iterator[str]:
+    """Yield how far bases, all if none is named, move when trained again, where that is known."""
+    for base, findings in ablation.findings.items():
+        if bases and base not in bases:
+            continue
+        spreads = findings[0].seeds
+        if spreads:
+            by = "; ".join(
+                f"{_interval((spread.low, spread.high))} % by {axis_of(metric).title}"
+                for metric, spread in spreads.items()
+            )
+            n = max(spread.n for spread in spreads.values())
+            yield (
+                f"{base} was trained {n} times, from {n} seeds: 95 % of further trainings of it "
+                f"are expected within {by} of it. A variant inside may differ by chance."
+            )
 
 
 def _times(ablation: Ablation) -> str:
@@ -225,6 +254,7 @@ def _bd_json(finding: Finding, metric: str) -> dict[str, Any]:
         "image_ci_low": _number(low),
         "image_ci_high": _number(high),
         "image_n": comparison.n_image_bd,
+        "seeds": vars(seeds) if (seeds := finding.seeds.get(metric)) else None,
         "verdict": finding.verdict(metric),
     }
 

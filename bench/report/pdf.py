@@ -243,7 +243,10 @@ def _percent(value: float) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    return "" if math.isnan(low) else f"{signed(low)} … {signed(high)}"
+    """Return an interval in percent, without the sign: tables are narrow."""
+    return (
+        "" if math.isnan(low) else f"{_number(low, 1, sign=True)} … {_number(high, 1, sign=True)}"
+    )
 
 
 def _number(value: float, digits: int, *, sign: bool = False) -> str:

@@ -47,11 +47,13 @@ const curvesChart = {
       "aria-roledescription": "rate-distortion chart", "aria-describedby": "curves-help",
       "aria-label": this.describe(series),
     });
+    // Beside more curves than these, lines from curves to names would cross each other.
+    const named = !narrow && series.length <= 14;
     const names = series.map((s) => nameOf(s.codec).length);
-    const right = narrow ? 10 : Math.min(170, 22 + 7.4 * Math.max(4, ...names));
+    const right = named ? Math.min(0.34 * width, 22 + 7.6 * Math.max(4, ...names)) : 10;
     const box = { left: 48, right: width - right, top: 26, bottom: height - 46 };
     this.all = [];
-    if (series.length) this.drawSeries(chart, series, box, described, narrow);
+    if (series.length) this.drawSeries(chart, series, box, described, named);
     else chart.append(svg("text", { class: "empty", x: width / 2, y: height / 2, "text-anchor": "middle", text: this.whyEmpty() }));
     this.marks = svg("g", { class: "marks" });
     chart.append(this.marks);
@@ -64,7 +66,7 @@ const curvesChart = {
     this.select(null);
   },
 
-  drawSeries(chart, series, box, described, narrow) {
+  drawSeries(chart, series, box, described, named) {
     // Published curves are shown as far as the measured ones reach: they don't stretch the axis.
     const measured = series.filter((s) => !look(s.codec).published);
     const end = Math.max(...(measured.length ? measured : series).flatMap((s) => s.points).map((p) => p.rate)) * 1.03;
@@ -108,15 +110,17 @@ const curvesChart = {
     // Where there are more curves than lines of text, the legend and the pointer tell them.
     const room = (box.bottom - box.top) / 15;
     const kept = labels.length > room ? labels.filter((l) => !look(l.codec).published) : labels;
-    if (!narrow && kept.length <= room) this.label(chart, kept, box);
+    if (named && kept.length <= room) this.label(chart, kept, box);
   },
 
   label(chart, labels, box) {
+    const at = box.right + 12;
+    const most = Math.floor((chart.width.baseVal.value - at) / 7.6);
+    const short = (name) => (name.length > most ? name.slice(0, most - 1) + "…" : name);
     for (const label of spread(labels, 15, box.top + 4, box.bottom - 4)) {
-      const at = box.right + 12;
       chart.append(svg("g", { class: `direct c${look(label.codec).index}${look(label.codec).published ? " published" : ""}` },
         svg("path", { class: "leader", d: `M${label.x + 6},${label.end.y}L${at - 3},${label.y}` }),
-        svg("text", { x: at, y: label.y + 4, text: nameOf(label.codec) })));
+        svg("text", { x: at, y: label.y + 4, text: short(nameOf(label.codec)) })));
     }
   },
 

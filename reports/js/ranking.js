@@ -12,39 +12,68 @@ function rankingRows() {
   return rows.sort((a, b) => rank(a) - rank(b));
 }
 
+// The part of the axis that is shown. Where a few codecs lie far from all others, these would be
+// drawn as one point: then what most codecs span is shown, and the few are marked at its end.
+function rankingRange(rows) {
+  const ends = rows.flatMap((r) => [r.bd_rate, r.ci_low, r.ci_high]).filter(isNumber);
+  const whole = extent([0, ...ends], 0.06);
+  const rates = rows.map((r) => r.bd_rate).filter(isNumber).sort((a, b) => a - b);
+  if (rates.length < 6) return whole;
+  const at = (share) => rates[Math.round(share * (rates.length - 1))];
+  const [first, third] = [at(0.25), at(0.75)];
+  const far = (v) => v < first - 3 * (third - first) || v > third + 3 * (third - first);
+  const near = rows.filter((r) => isNumber(r.bd_rate) && !far(r.bd_rate));
+  const most = extent([0, ...near.flatMap((r) => [r.bd_rate, r.ci_low, r.ci_high]).filter(isNumber)], 0.06);
+  return most[1] - most[0] < 0.4 * (whole[1] - whole[0]) ? most : whole;
+}
+
+function rankingTrack(row, [low, high]) {
+  const place = (value) => (100 * (Math.min(high, Math.max(low, value)) - low)) / (high - low) + "%";
+  const track = el("span", { class: "track", "aria-hidden": "true" }, el("span", { class: "zero", style: { left: place(0) } }));
+  if (row.bd_rate < low || row.bd_rate > high) {
+    const right = row.bd_rate > high;
+    track.append(el("span", { class: "beyond", style: right ? { right: 0 } : { left: 0 }, text: right ? "▸" : "◂" }));
+    return track;
+  }
+  if (isNumber(row.ci_low) && isNumber(row.ci_high)) {
+    track.append(el("span", { class: "whisker", style: { left: place(row.ci_low), right: `calc(100% - ${place(row.ci_high)})` } }));
+  }
+  track.append(el("span", { class: row.codec === section().anchor ? "dot anchor" : "dot", style: { left: place(row.bd_rate) } }));
+  return track;
+}
+
 function drawRanking() {
   const rows = rankingRows();
   const anchor = section().anchor;
-  const ends = rows.flatMap((r) => [r.bd_rate, r.ci_low, r.ci_high]).filter(isNumber);
-  const [low, high] = extent([0, ...ends], 0.06);
-  const place = (value) => (100 * (value - low)) / (high - low) + "%";
+  const range = rankingRange(rows);
+  const beyond = rows.some((r) => isNumber(r.bd_rate) && (r.bd_rate < range[0] || r.bd_rate > range[1]));
   byId("ranking").replaceChildren(...rows.map((row) => {
-    const track = el("span", { class: "track", "aria-hidden": "true" }, el("span", { class: "zero", style: { left: place(0) } }));
-    if (isNumber(row.ci_low) && isNumber(row.ci_high)) {
-      track.append(el("span", { class: "whisker", style: { left: place(row.ci_low), right: `calc(100% - ${place(row.ci_high)})` } }));
-    }
-    if (isNumber(row.bd_rate)) {
-      track.append(el("span", { class: row.codec === anchor ? "dot anchor" : "dot", style: { left: place(row.bd_rate) } }));
-    }
+    const known = isNumber(row.bd_rate);
     const interval = isNumber(row.ci_low) ? `${percent(row.ci_low)} to ${percent(row.ci_high)}` : "";
-    const value = row.codec === anchor ? "anchor" : percent(row.bd_rate);
-    return el("li", { class: "c" + look(row.codec).index, title: isNumber(row.bd_rate) ? look(row.codec).title : row.reason },
+    return el("li", { class: "c" + look(row.codec).index, title: known ? look(row.codec).title : row.reason },
       el("span", { class: "who" }, swatch(row.codec), el("span", { text: row.codec })),
-      track,
-      el("span", { class: "value" }, el("b", { text: value }), el("small", { text: isNumber(row.bd_rate) ? interval : row.reason || "" })));
+      known ? rankingTrack(row, range) : el("small", { class: "why", text: row.reason || "" }),
+      el("span", { class: "value" }, el("b", { text: row.codec === anchor ? "anchor" : percent(row.bd_rate) }), el("small", { text: known ? interval : "" })));
   }));
   byId("ranking-caption").textContent =
     `BD-rate against ${anchor} by ${metric().title}` +
-    (state.image < 0 ? `: bars are 95 % intervals over images${Math.min(...rows.map((r) => r.n_images)) < data.few ? `, narrower than they should be with fewer than ${data.few}` : ""}. Left is better.` : `, on ${section().images[state.image]} alone. Left is better.`);
+    (state.image < 0 ? `: bars are 95 % intervals over images${Math.min(...rows.map((r) => r.n_images)) < data.few ? `, narrower than they should be with fewer than ${data.few}` : ""}. Left is better.` : `, on ${section().images[state.image]} alone. Left is better.`) +
+    (beyond ? " ▸ and ◂ mark codecs beyond what is shown." : "");
+}
+
+// A sentence in which the anchor's name does not break at its hyphens.
+function wholeNames(text) {
+  const { anchor } = section();
+  const parts = text.split(` ${anchor} `);
+  return parts.flatMap((part, k) => (k ? [" ", el("span", { class: "whole", text: anchor }), " ", part] : [part]));
 }
 
 function drawVerdict() {
   const { headline, details, best } = metric().verdict;
-  const place = headline.indexOf(best);
-  const parts = best && place === 0
-    ? [el("mark", { class: "c" + look(best).index, text: best }), headline.slice(best.length)]
-    : [headline];
-  byId("headline").replaceChildren(...parts);
+  const starts = best && headline.startsWith(best);
+  const rest = starts ? headline.slice(best.length) : headline;
+  byId("headline").replaceChildren(
+    ...(starts ? [el("mark", { class: "whole c" + look(best).index, text: best })] : []), ...wholeNames(rest));
   byId("sure").replaceChildren(...details.map((text) => el("li", { text })));
 }
 

@@ -48,7 +48,7 @@ function drawSpeedChart(host, side, speeds) {
     }
     const long = 7.2 * point.codec.length;
     const [from, to] = [point.row.ci_low, point.row.ci_high].map((v) => (isNumber(v) ? x(v) : px));
-    const place = freePlace(px, py, [Math.min(from, px - 5), Math.max(to, px + 5)], long, box, taken);
+    const place = freePlace(px, py, [Math.min(from, px - 5), Math.max(to, px + 5)], long, box, taken, points.length <= 10);
     group.append(marker(point.codec, px, py, 5),
       svg("title", { text: `${point.codec}: ${seconds(point.time)} per megapixel, BD-rate ${percent(point.row.bd_rate)}` }));
     chart.append(group);
@@ -65,13 +65,13 @@ function drawSpeedChart(host, side, speeds) {
 }
 
 // Where a name can stand beside its mark and interval without covering another name, mark or
-// interval; null where there is no such place.
-function freePlace(px, py, ends, long, box, taken) {
+// interval; null where there is no such place. Far from its mark only among few.
+function freePlace(px, py, ends, long, box, taken, far) {
   const tries = [
     [ends[1] + 6, py + 4], [ends[0] - 6 - long, py + 4], [px - long / 2, py - 9], [px - long / 2, py + 18],
     [px + 4, py - 9], [px + 4, py + 18], [px - 4 - long, py - 9], [px - 4 - long, py + 18],
     // Further away, with a line to the mark.
-    ...[26, 39, 52, 65].flatMap((d) => [-d, d]).flatMap((d) => [-long / 2, 8, -8 - long].map((dx) => [px + dx, py + 4 + d])),
+    ...(far ? [26, 39, 52, 65] : []).flatMap((d) => [-d, d]).flatMap((d) => [-long / 2, 8, -8 - long].map((dx) => [px + dx, py + 4 + d])),
   ];
   const free = ([tx, ty]) => tx > box.left - 4 && tx + long < box.right + 12 && ty > box.top - 6 && ty < box.bottom - 2 &&
     taken.every(([ox, oy, ol]) => Math.abs(oy - ty) > 11 || tx > ox + ol || ox > tx + long);

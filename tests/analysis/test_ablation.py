@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.analysis.ablation import COLUMNS, Variant, ablation, ablations, verdict
+from bench.analysis.ablation import COLUMNS, Variant, ablation, ablations
+from bench.analysis.ablation_verdict import verdict
 from bench.analysis.bd import BD
 from bench.analysis.compare import Comparison
 from bench.analysis.results import Results, results_of
@@ -37,6 +38,14 @@ def plus(cells: pd.DataFrame, codec: str, **changes: Any) -> pd.DataFrame:
     return pd.concat([cells, mine], ignore_index=True)
 
 
+def doubled(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return cells with those of every image once more under another name."""
+    again = cells.assign(
+        image="again-" + cells["image"], image_sha256=cells["image_sha256"].str[::-1]
+    )
+    return pd.concat([cells, again], ignore_index=True)
+
+
 def test_bd_rates_are_those_of_the_bd_table(measured_cells: pd.DataFrame) -> None:
     results = family(measured_cells, jpeg={}, webp=variant("jpeg"))
     table = ablation(results).table()
@@ -52,7 +61,7 @@ def test_bd_rates_are_those_of_the_bd_table(measured_cells: pd.DataFrame) -> Non
 def test_half_the_rate_is_minus_50_percent_whichever_way_the_metric_runs(
     measured_cells: pd.DataFrame,
 ) -> None:
-    cells = measured_cells.assign(lpips=np.exp(-measured_cells["psnr"] / 10))
+    cells = doubled(measured_cells.assign(lpips=np.exp(-measured_cells["psnr"] / 10)))
     jpeg = cells[cells["codec"] == "jpeg"]
     cells = plus(cells, "half", bpp=jpeg["bpp"] / 2, bitstream_sha256="other")
     cells = plus(cells, "twice", bpp=jpeg["bpp"] * 2, bitstream_sha256="other")
@@ -84,6 +93,42 @@ def test_a_difference_is_shown_only_where_no_interval_holds_zero(
 ) -> None:
     compared = Comparison("a", "b", "psnr", "kodak", SOUND, interval, -3.0, image_interval, 24, 24)
     assert verdict(compared) == expected
+    assert verdict(replace(compared, n_images=7)) == "too few images"
+
+
+def test_trainings_from_other_seeds_bound_what_one_training_can_show(
+    measured_cells: pd.DataFrame,
+) -> None:
+    cells = doubled(measured_cells)
+    rate = cells.loc[cells["codec"] == "jpeg", "bpp"]
+    factors = {"seed-2": 1.01, "seed-3": 1.03, "small": 0.97, "large": 0.5}
+    for name, factor in factors.items():
+        cells = plus(cells, name, bpp=rate * factor, bitstream_sha256=name)
+    codecs = {name: variant("jpeg") for name in factors}
+    for name in ("seed-2", "seed-3"):
+        codecs[name]["card"]["differs"] = f"seed {name[-1]} for 1"
+    run = ablation(family(cells, jpeg={}, **codecs), metrics=["psnr"])
+    found = {finding.variant.codec: finding for finding in run.findings["jpeg"]}
+    # Student's t for 2 degrees of freedom is 4.303 (any table of it).
+    logs = np.log([1.0, 1.01, 1.03])
+    reach = 4.303 * logs.std(ddof=1) * math.sqrt(4 / 3)
+    expected = [100 * (math.exp(logs.mean() + sign * reach) - 1) for sign in (-1, 1)]
+    seeds = found["small"].seeds["psnr"]
+    assert (seeds.low, seeds.high) == pytest.approx(expected, rel=1e-3)
+    assert seeds.n == 3
+    verdicts = {name: finding.verdict("psnr") for name, finding in found.items()}
+    assert verdicts == {
+        "seed-2": "within seeds", "seed-3": "within seeds", "small": "within seeds",
+        "large": "better",
+    }  # fmt: skip
+
+
+def test_one_further_training_bounds_nothing(measured_cells: pd.DataFrame) -> None:
+    cells = plus(measured_cells, "seed-2", bitstream_sha256="other")
+    again = variant("jpeg")
+    again["card"]["differs"] = "seed 2 for 1"
+    run = ablation(family(cells, **{"seed-2": again}), metrics=["psnr"])
+    assert run.findings["jpeg"][0].seeds == {}
 
 
 def test_what_is_undefined_is_na_with_its_reason(measured_cells: pd.DataFrame) -> None:
@@ -108,7 +153,7 @@ def test_a_variant_whose_every_cell_is_the_bases_is_called_identical(
     )
     same, other = run.findings["jpeg"]
     assert (same.identical, same.verdict("psnr")) == (True, "identical")
-    assert (other.identical, other.verdict("psnr")) == (False, "better")
+    assert (other.identical, other.verdict("psnr")) == (False, "too few images")
 
 
 def test_each_base_has_its_own_variants_both_ways(measured_cells: pd.DataFrame) -> None:

@@ -26,6 +26,10 @@ def shown(value: str) -> str:
     return f"{float(value):+.1f} %".replace("-", "−")
 
 
+def bare(low: str, high: str) -> str:
+    return f"{float(low):+.1f} … {float(high):+.1f}".replace("-", "−")
+
+
 def rendered(pdf: Path, folder: Path) -> list[Image.Image]:
     """The pages as pictures, by poppler."""
     if shutil.which("pdftoppm") is None:
@@ -45,9 +49,9 @@ def test_every_bd_rate_and_interval_equals_bd_csv(measured: Path, reports: Path)
     assert {row["metric"] for row in rows} == {"psnr", "ms-ssim"}
     for row in rows:
         assert not math.isnan(float(row["bd_rate"]))
-        interval = f"{shown(row['ci_low'])} … {shown(row['ci_high'])}"
+        interval = bare(row["ci_low"], row["ci_high"])
         assert f"{row['codec']} {shown(row['bd_rate'])} {interval}" in text
-        of_images = f"{shown(row['image_ci_low'])} … {shown(row['image_ci_high'])}"
+        of_images = bare(row["image_ci_low"], row["image_ci_high"])
         assert f"{shown(row['image_mean'])} {of_images}" in text
 
 
