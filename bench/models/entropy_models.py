@@ -149,19 +149,22 @@ class EntropyBottleneck(EntropyModel):
         Quantised means with uniform noise while training, rounded about the median otherwise.
         Shapes: `x` and both results (batch, channels, height, width).
         """
-        values = x.transpose(0, 1).flatten(1).unsqueeze(1)
         if self.training:
-            values = values + torch.empty_like(values).uniform_(-0.5, 0.5)
+            x = x + torch.empty_like(x).uniform_(-0.5, 0.5)
         else:
             median = self.medians[:, None, None]
-            values = torch.round(values - median) + median
+            x = torch.round(x - median) + median
+        return x, self.likelihood(x)
+
+    def likelihood(self, x: Tensor) -> Tensor:
+        """Return the likelihood of quantised or noisy values (batch, channels, height, width)."""
+        values = x.transpose(0, 1).flatten(1).unsqueeze(1)
         lower, upper = self._logits(values - 0.5), self._logits(values + 0.5)
         likelihood: Tensor = self.likelihood_lower_bound(
             torch.sigmoid(upper) - torch.sigmoid(lower)
         )
         batch, channels, height, width = x.shape
-        shape = (channels, batch, height, width)
-        return values.reshape(shape).transpose(0, 1), likelihood.reshape(shape).transpose(0, 1)
+        return likelihood.reshape(channels, batch, height, width).transpose(0, 1)
 
     def loss(self) -> Tensor:
         """Return how far the quantiles are from the tails and the median: the auxiliary loss.
@@ -169,6 +172,21 @@ class EntropyBottleneck(EntropyModel):
         It trains the quantiles alone, which bound the tables.
         """
         return (self._logits(self.quantiles, frozen=True) - self.target).abs().sum()
+
+    @torch.no_grad()
+    def fit_quantiles(self) -> None:
+        """Put the quantiles where the auxiliary loss has its minimum, by bisection.
+
+        The density is the same before and after; no optimiser has to follow it.
+        """
+        reach = 2.0 * MAX_SYMBOLS
+        goal = self.target.double().expand(self.channels, 1, -1)
+        low, high = torch.full_like(goal, -reach), torch.full_like(goal, reach)
+        for _ in range(50):
+            middle = (low + high) / 2
+            below = self._logits(middle) < goal
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        self.quantiles.copy_(high)
 
     def make_tables(self) -> Tables:
         """Return a table per channel, over the whole numbers around its median."""
@@ -235,10 +253,15 @@ class GaussianConditional(EntropyModel):
             quantised = torch.round(x)
         else:
             quantised = torch.round(x - means) + means
-        distance = (quantised if means is None else quantised - means).abs()
+        return quantised, self.likelihood(quantised if means is None else quantised - means, scales)
+
+    def likelihood(self, residual: Tensor, scales: Tensor) -> Tensor:
+        """Return the likelihood of quantised or noisy values less their means; one shape."""
+        distance = residual.abs()
         scales = self.lower_bound_scale(scales)
         inside = _normal_cdf((0.5 - distance) / scales) - _normal_cdf((-0.5 - distance) / scales)
-        return quantised, self.likelihood_lower_bound(inside)
+        likelihood: Tensor = self.likelihood_lower_bound(inside)
+        return likelihood
 
     def make_tables(self) -> Tables:
         """Return a table per scale."""

@@ -1,0 +1,1 @@
+"""The published baselines as networks of all rates that `bench train` can train."""
