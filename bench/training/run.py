@@ -174,12 +174,14 @@ def _network(values: dict[str, Any]) -> Callable[[], Trainable]:
     from bench.models.hybrid.model import Hybrid
     from bench.models.recurrent.config import RecurrentConfig
     from bench.models.recurrent.model import Recurrent
-    from bench.models.retrained.config import HyperpriorConfig
+    from bench.models.retrained.cheng import RetrainedCheng
+    from bench.models.retrained.config import ChengConfig, HyperpriorConfig
     from bench.models.retrained.model import RetrainedHyperprior
 
     kinds: dict[str, tuple[type[Settings], type[Trainable]]] = {
         "hybrid": (HybridConfig, Hybrid), "recurrent": (RecurrentConfig, Recurrent),
         "bmshj2018-hyperprior": (HyperpriorConfig, RetrainedHyperprior),
+        "cheng2020-anchor": (ChengConfig, RetrainedCheng),
     }  # fmt: skip
     kind = values["architecture"]
     if kind not in kinds:

@@ -14,7 +14,7 @@ class RetrainedConfig(Settings):
 
     Parameters
     ----------
-    width : channels of the transforms and of z, N in the papers.
+    width, latents : channels of the transforms and of z, N in the papers, and of y, M.
     start : first weights of a training: a block DCT with a hyperprior of local energies, or random.
     outer : whether the two outermost stages are trained, or stay the block DCT of 4×4 that they
         begin as, at an eighth of the cost of a step; only while they are that.
@@ -27,6 +27,7 @@ class RetrainedConfig(Settings):
     """
 
     width: int = 112
+    latents: int = 320
     start: Literal["dct", "random"] = "dct"
     outer: Literal["trained", "fixed"] = "trained"
     gain_points: int = 6
@@ -37,6 +38,8 @@ class RetrainedConfig(Settings):
         faults = []
         if self.width < 64:
             faults.append("width: 64 at least was expected: the start needs 48 channels")
+        if not 48 <= self.latents <= 768:
+            faults.append("latents: 48 … 768 were expected")
         if self.gain_points < 2:
             faults.append("gain_points: 2 at least was expected")
         if self.outer == "fixed" and self.start == "random":
@@ -48,24 +51,12 @@ class RetrainedConfig(Settings):
 
 @dataclass(frozen=True)
 class HyperpriorConfig(RetrainedConfig):
-    """bmshj2018-hyperprior.
-
-    Parameters
-    ----------
-    latents : channels of y, M in the paper.
-    """
-
-    width: int = 112
-    latents: int = 320
-
-    def faults(self) -> list[str]:
-        """Return what is wrong with the combination of values."""
-        few = ["latents: 48 … 768 were expected"] if not 48 <= self.latents <= 768 else []
-        return super().faults() + few
+    """bmshj2018-hyperprior; published with N = 128, M = 192 and with N = 192, M = 320."""
 
 
 @dataclass(frozen=True)
 class ChengConfig(RetrainedConfig):
-    """cheng2020-anchor; y has as many channels as everything else."""
+    """cheng2020-anchor; published with N = M = 128 and with N = M = 192."""
 
-    width: int = 96
+    width: int = 72
+    latents: int = 192

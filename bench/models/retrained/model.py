@@ -8,19 +8,17 @@ from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench.codec import Quality
 from bench.errors import BitstreamError, CodecError
 from bench.models.balle2018 import ScaleHyperprior
-from bench.models.base import LatentCoder
-from bench.models.cheng2020 import Cheng2020Anchor
 from bench.models.entropy_models import EntropyBottleneck, GaussianConditional
 from bench.models.hybrid.coder import QUALITY_UNIT
 from bench.models.hybrid.model import QUALITY_MAX
 from bench.models.hybrid.quantize import Noise
 from bench.models.retrained import dct
-from bench.models.retrained.config import ChengConfig, HyperpriorConfig, RetrainedConfig
+from bench.models.retrained.config import HyperpriorConfig, RetrainedConfig
 from bench.models.retrained.gains import RateGains
 from bench.models.trainable import Coded, Lesson, Trainable
 
@@ -43,14 +41,16 @@ class Retrained(Trainable):
     outer: ClassVar[tuple[str, ...]]
 
     config: RetrainedConfig
+    g_a: nn.Sequential
+    g_s: nn.Sequential
     entropy_bottleneck: EntropyBottleneck
     gaussian_conditional: GaussianConditional
     gains: RateGains
 
-    def _finish(self, config: RetrainedConfig, latents: int) -> None:
+    def _finish(self, config: RetrainedConfig) -> None:
         """End of construction: the published network is there."""
         self.config = config
-        self.gains = RateGains(latents, config.gain_points)
+        self.gains = RateGains(config.latents, config.gain_points)
         # They follow the density: see :meth:`fit_prior`.
         self.entropy_bottleneck.quantiles.requires_grad_(False)
         if config.outer == "fixed":
@@ -130,13 +130,10 @@ class Retrained(Trainable):
             z_hat = z + noise.like(z) if self.training else near
             return z_hat, _bits(self.entropy_bottleneck.likelihood(z_hat))
 
-    def _main_bits(
-        self, v: Tensor, scales: Tensor, means: Tensor | None, noise: Noise
-    ) -> Tensor:  # fmt: skip
-        with torch.autocast(v.device.type, enabled=False):
-            residual = v if means is None else v - means.float()
-            seen = residual + noise.like(v) if self.training else torch.round(residual)
-            return _bits(self.gaussian_conditional.likelihood(seen, scales.float()))
+    def _main_bits(self, residual: Tensor, scales: Tensor) -> Tensor:
+        """Return the bits of a latent less its means, noisy or whole."""
+        with torch.autocast(residual.device.type, enabled=False):
+            return _bits(self.gaussian_conditional.likelihood(residual, scales.float()))
 
     @torch.no_grad()
     def fit_prior(self, images: list[Tensor]) -> None:
@@ -177,7 +174,7 @@ class RetrainedHyperprior(Retrained, ScaleHyperprior):
     def __init__(self, **arguments: Any) -> None:
         config = HyperpriorConfig.from_dict(arguments)
         ScaleHyperprior.__init__(self, config.width, config.latents)
-        self._finish(config, config.latents)
+        self._finish(config)
 
     @torch.no_grad()
     def fit_start(self, images: Tensor) -> None:
@@ -190,14 +187,15 @@ class RetrainedHyperprior(Retrained, ScaleHyperprior):
     def entropy(self, v: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
         """See :class:`Retrained`."""
         z_hat, side_bits = self._side(self.hyper_analysis(v), noise)
-        bits = self._main_bits(v, self.h_s(z_hat), None, noise)
+        seen = v + noise.like(v) if self.training else torch.round(v)
+        bits = self._main_bits(seen, self.h_s(z_hat))
         return v + (torch.round(v) - v).detach(), bits, side_bits
 
     def inner_analysis(self, coefficients: Tensor) -> Tensor:
         """See :class:`Retrained`."""
         from bench.models.retrained.start import SCALES
 
-        conv = self.g_a[4]
+        conv: Any = self.g_a[4]
         seen = F.conv2d(
             SCALES[1] * coefficients, conv.weight[:, :OUTER_CHANNELS], conv.bias, 2, padding=2
         )
@@ -208,7 +206,7 @@ class RetrainedHyperprior(Retrained, ScaleHyperprior):
         """See :class:`Retrained`."""
         from bench.models.retrained.start import SCALES
 
-        deconv = self.g_s[2]
+        deconv: Any = self.g_s[2]
         out = F.conv_transpose2d(
             self.g_s[1](self.g_s[0](y_hat)), deconv.weight[:, :OUTER_CHANNELS],
             deconv.bias[:OUTER_CHANNELS], stride=2, padding=2, output_padding=1,

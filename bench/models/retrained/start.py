@@ -9,7 +9,7 @@ features of what comes before them, with weights of zero behind them.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from bench.models.retrained import dct
 
 if TYPE_CHECKING:
-    from bench.models.entropy_models import EntropyBottleneck
-    from bench.models.retrained.model import RetrainedHyperprior
+    from bench.models.retrained.cheng import RetrainedCheng
+    from bench.models.retrained.model import Retrained, RetrainedHyperprior
 
 #: What the coefficients of blocks of 2, 4 and 8 are multiplied by inside the transforms: small
 #: enough for GDN's γ of 0.1 to change little, large enough for it to be learned.
@@ -43,12 +43,12 @@ def start_hyperprior(model: RetrainedHyperprior, images: Tensor) -> None:
     scales = (1.0, *SCALES, 1.0)
     for number, step in enumerate(steps):
         ratio = scales[number + 1] / scales[number]
-        _set(model.g_a[2 * number], ratio * step, first=number == 0)
-        _set(model.g_s[6 - 2 * number], step.transpose(0, 1) / ratio, first=number == 3)
-    nn.init.zeros_(model.g_a[2].bias)
-    nn.init.zeros_(model.g_s[4].bias)
-    model.g_a[0].bias[:12] = -0.5 * model.g_a[0].weight[:12].sum((1, 2, 3))
-    model.g_s[6].bias.fill_(0.5)
+        (down,), (up,) = parts(model.g_a, 2 * number), parts(model.g_s, 6 - 2 * number)
+        _set(down, ratio * step)
+        _set(up, step.transpose(0, 1) / ratio)
+    first, last = parts(model.g_a, 0)[0], parts(model.g_s, 6)[0]
+    first.bias[:12] = -0.5 * first.weight[:12].sum((1, 2, 3))
+    last.bias.fill_(0.5)
     start_hyper(model, dct.frequencies(16)[sixteen], images)
 
 
@@ -58,45 +58,61 @@ def start_hyper(model: RetrainedHyperprior, places: Tensor, images: Tensor) -> N
     `places` is colour and frequencies of every channel of the latent, (channels, 3).
     """
     group = groups(places)
-    count = int(group.max()) + 1
     y = torch.cat([model.g_a(one[None]) for one in images])
-    usual = _into(model, 50.0, y).abs().mean((0, 2, 3)).clamp_min(1e-3)
-    average = torch.zeros(count, len(group))
-    average[group, torch.arange(len(group))] = 1 / usual
-    average /= torch.bincount(group)[:, None]
-    level = torch.stack([usual[group == g].mean() for g in range(count)])
-    gather = average * (SIDE_SCALE * level.sqrt())[:, None]
-
-    first, second, third = (model.h_a[at] for at in (0, 2, 4))
-    _set_side(first, gather, torch.tensor([1.0, 2.0, 1.0]) / 4)
-    _set_side(second, torch.eye(count), torch.tensor([1.0, 2.0, 2.0, 2.0, 1.0]) / 8)
-    _set_side(third, torch.eye(count), torch.tensor([1.0, 2.0, 2.0, 2.0, 1.0]) / 8)
+    gather, spread = magnitudes(group, into_steps(model, 50.0, y), len(group))
+    count = len(gather)
+    first, second, third = parts(model.h_a, 0, 2, 4)
+    set_side(first, gather, torch.tensor([1.0, 2.0, 1.0]) / 4)
+    set_side(second, torch.eye(count), torch.tensor([1.0, 2.0, 2.0, 2.0, 1.0]) / 8)
+    set_side(third, torch.eye(count), torch.tensor([1.0, 2.0, 2.0, 2.0, 1.0]) / 8)
     # Free channels of z begin nearly silent, and unheard.
     third.weight[count:] *= 0.1
     up = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 8
-    for layer in (model.h_s[0], model.h_s[2]):
-        _set_side(layer, torch.eye(count), up)
-    model.h_s[0].weight[count:] = 0
-    spread = torch.zeros(len(group), count)
-    # The standard deviation of a value whose mean magnitude is 1 is √(π/2) for a Gaussian.
-    spread[torch.arange(len(group)), group] = usual * math.sqrt(math.pi / 2)
-    spread /= SIDE_SCALE * level.sqrt()
-    last = model.h_s[4]
-    nn.init.zeros_(last.weight)
-    _set_side(last, spread, torch.tensor([0.0, 1.0, 0.0]))
+    early, later, last = parts(model.h_s, 0, 2, 4)
+    set_side(early, torch.eye(count), up)
+    set_side(later, torch.eye(count), up)
+    early.weight[count:] = 0
+    set_side(last, spread, torch.tensor([0.0, 1.0, 0.0]))
     last.bias.fill_(FLOOR)
-    z = torch.cat([model.hyper_analysis(_into(model, quality, y)) for quality in QUALITIES])
-    start_density(model.entropy_bottleneck, z)
+    start_density(model, y)
+
+
+def magnitudes(group: Tensor, v: Tensor, heard: int) -> tuple[Tensor, Tensor]:
+    """Return what z is of the latent's magnitudes, and what scales are of z.
+
+    Parameters
+    ----------
+    group : of every channel, (channels,).
+    v : latents in steps, (n, channels, height, width).
+    heard : channels that z hears of, the first ones.
+
+    Returns
+    -------
+    (groups, heard) and (channels, groups).
+    """
+    count = int(group.max()) + 1
+    usual = v.abs().mean((0, 2, 3)).clamp_min(1e-3)
+    level = torch.stack([usual[:heard][group[:heard] == g].mean() for g in range(count)])
+    loudness = SIDE_SCALE * level.sqrt()
+    gather = torch.zeros(count, heard)
+    gather[group[:heard], torch.arange(heard)] = 1 / usual[:heard]
+    gather *= (loudness / torch.bincount(group[:heard]))[:, None]
+    spread = torch.zeros(len(group), count)
+    # The standard deviation of a Gaussian whose mean magnitude is 1 is √(π/2).
+    spread[torch.arange(len(group)), group] = usual * math.sqrt(math.pi / 2)
+    return gather, spread / loudness
 
 
 #: At which z is measured.
 QUALITIES = (0.0, 25.0, 50.0, 75.0, 100.0)
 
 
-def start_density(prior: EntropyBottleneck, z: Tensor) -> None:
-    """Make the density of every channel a logistic one of the spread that `z` has, (n, channels,
-    height, width).
+def start_density(model: RetrainedHyperprior | RetrainedCheng, y: Tensor) -> None:
+    """Make the density of every channel of z a logistic one of the spread that it has for the
+    latents `y` (n, channels, height, width) over all qualities.
     """
+    prior = model.entropy_bottleneck
+    z = torch.cat([model.hyper_analysis(into_steps(model, quality, y)) for quality in QUALITIES])
     values = z.transpose(0, 1).flatten(1)
     scale = (values.std(1) * math.sqrt(3) / math.pi).clamp_min(0.15)
     layers = len(prior.matrices)
@@ -123,34 +139,35 @@ def groups(places: Tensor) -> Tensor:
     return torch.tensor(numbers)
 
 
-def _into(model: RetrainedHyperprior, quality: float, y: Tensor) -> Tensor:
-    into, _ = model.gains(torch.tensor([quality]))
+def into_steps(model: Retrained, quality: float, y: Tensor) -> Tensor:
+    """Return the latent in steps, before rounding."""
+    into: Tensor = model.gains(torch.tensor([quality]))[0]
     return y * into
 
 
-def _set(layer: nn.Module, step: Tensor, first: bool) -> None:
+def parts(layers: nn.Module, *places: int) -> list[Any]:
+    """Return layers of a sequence, whatever they are."""
+    assert isinstance(layers, nn.Sequential)
+    return [layers[at] for at in places]
+
+
+def _set(layer: Any, step: Tensor) -> None:
     """Put `step` (outputs, inputs, 2, 2) into a convolution of 5×5 with stride 2, or into a
     transposed one as (outputs, inputs). Other inputs count for nothing, other outputs stay.
-
-    The first layer has no inputs but its own.
     """
-    assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
     weight = layer.weight if isinstance(layer, nn.Conv2d) else layer.weight.transpose(0, 1)
     outputs, inputs = step.shape[:2]
     weight[:outputs] = 0
     weight[:outputs, :inputs, 2:4, 2:4] = step.to(weight)
-    assert layer.bias is not None
     layer.bias[:outputs] = 0
 
 
-def _set_side(layer: nn.Module, mix: Tensor, line: Tensor) -> None:
+def set_side(layer: Any, mix: Tensor, line: Tensor) -> None:
     """Let the first outputs of a layer be `mix` (outputs, inputs) of its first inputs, smoothed
     by `line` both ways; other outputs stay.
     """
-    assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
     weight = layer.weight if isinstance(layer, nn.Conv2d) else layer.weight.transpose(0, 1)
     outputs, inputs = mix.shape
     weight[:outputs] = 0
     weight[:outputs, :inputs] = mix[:, :, None, None] * torch.outer(line, line)
-    assert layer.bias is not None
     layer.bias[:outputs] = 0
