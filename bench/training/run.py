@@ -190,7 +190,14 @@ def _network(values: dict[str, Any]) -> Callable[[], Trainable]:
         config = kinds[kind][0].from_dict(values["model"])
     except ValueError as error:
         raise UsageError(f"bench train: model: {error}") from None
-    return partial(kinds[kind][1], **config.to_dict())
+    network = kinds[kind][1]
+    for size in ("crop", "valid_size"):
+        if values["data"][size] % network.stride:
+            raise UsageError(
+                f"data.{size}: a multiple of {network.stride} was expected for this network, got "
+                f"{values['data'][size]}"
+            )
+    return partial(network, **config.to_dict())
 
 
 class _Data:
