@@ -25,6 +25,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-squeeze": {"squeeze_excite": False},
     "no-attention": NO_ATTENTION,
     "window-attention": {"attention": "window"},
+    "no-self-attention": {"attention": "none"},
     "no-refine": {"refine": False},
     "no-cross": {"cross_attention": False},
     "learned-positions": {"position": "learned"},
@@ -39,9 +40,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one-group": {"groups": 1},
     "no-rdo": {"rdo": 0},
     "start-alone": {**NO_ATTENTION, "widths": [], "decoder_widths": []},
+    "random-plain-ae": {**AE, "start": "random", "backbone": "plain"},
+    "deep": {"depths": [1, 2, 2]},
 }
+
+#: Sizes rather than switches: they change what is computed, too.
+SIZES: dict[str, dict[str, Any]] = {
+    "heads": {"heads": 4}, "window": {"window": 2}, "gain_points": {"gain_points": 3},
+    "context": {"context": 24}, "hyper": {"hyper": 12}, "channels": {"channels": 112},
+    "vq_stages": {**VQ, "vq_stages": 6}, "vq_codes": {**VQ, "vq_codes": 16},
+    "vq_width": {**VQ, "vq_width": 24},
+}  # fmt: skip
 
 
 def arguments(name: str) -> dict[str, Any]:
     """Return the settings of a variant."""
-    return {**SMALL, **VARIANTS[name]}
+    return {**SMALL, **(VARIANTS | SIZES)[name]}

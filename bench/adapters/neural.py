@@ -33,6 +33,8 @@ class NeuralCodec(WeightedCodec["CompressionModel"]):
     checkpoints : the weights of every setting of quality.
     checkpoint : the weights, for a model that serves all settings with one checkpoint.
     arguments : of the class; where there are none, the widths are read off the weights.
+    encoder : settings of the encoder alone, for a network that has some: what it was trained with
+        where there are none. Every decoder reads the streams of all of them.
     padding : how an image is widened to the network's multiple, at the right and at the bottom:
         by its last pixels, or mirrored. What this costs in bytes counts; the decoder crops.
 
@@ -47,6 +49,7 @@ class NeuralCodec(WeightedCodec["CompressionModel"]):
         checkpoints: dict[int, Checkpoint] | None = None,
         checkpoint: Checkpoint | None = None,
         arguments: dict[str, Any] | None = None,
+        encoder: dict[str, Any] | None = None,
         padding: Padding = "replicate",
     ) -> None:
         super().__init__(checkpoints, checkpoint)
@@ -54,6 +57,7 @@ class NeuralCodec(WeightedCodec["CompressionModel"]):
             raise ValueError("either checkpoint or checkpoints was expected")
         self._architecture = architecture
         self._arguments = dict(arguments or {})
+        self._encoder = dict(encoder or {})
         self._padding = padding
 
     def open(self, device: str = "cpu", threads: int = 1) -> None:
@@ -68,7 +72,9 @@ class NeuralCodec(WeightedCodec["CompressionModel"]):
         """See :class:`WeightedCodec`."""
         from bench.models.checkpoint import restore
 
-        return restore(self._load_architecture(), state, self._arguments, source)
+        network = restore(self._load_architecture(), state, self._arguments, source)
+        network.encode_with(**self._encoder)
+        return network
 
     def untrained(self, key: int | None) -> CompressionModel | None:
         """See :class:`WeightedCodec`: the published widths, or those of the card's arguments."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -87,6 +87,16 @@ class CompressionModel(nn.Module, abc.ABC):
         # Not a module of this one: it must not appear in the state dictionary.
         object.__setattr__(self, "_coder", self.latent_coder())
         return self
+
+    def encode_with(self, **settings: Any) -> None:
+        """Let the encoder choose otherwise than it was trained to; decoders need not know.
+
+        Raises CodecError for settings that the network's encoder does not have.
+        """
+        if settings:
+            raise CodecError(
+                f"the encoder of {type(self).__name__} has no settings: {', '.join(settings)}"
+            )
 
     def compress(self, x: Tensor, quality: Quality) -> bytes:
         """Return the bytes for one image.

@@ -130,7 +130,7 @@ class HybridCoder:
         if self.model.hyper is not None:
             z_hat = torch.round(self.model.hyper(v))
             encoder.put(to_symbols(z_hat), self._side_rows(z_hat.shape[2:]), self.tables)
-        latent, weight = v.double(), self.model.quantizer.rdo
+        latent, weight = v.double(), self.model.encoder.rdo
 
         def source(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
             values = pick(latent[:, part], squares).flatten()

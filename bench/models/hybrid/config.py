@@ -38,8 +38,9 @@ class HybridConfig(Settings):
     groups : how many groups of channels are coded one after the other, later ones seeing earlier.
     checkerboard : each group is coded in two passes, the second of which sees the first.
     gain_points : qualities at which gain vectors are learned; linear between them.
-    rdo : weight of the rate in the encoder's rate-distortion optimised quantisation, in squared
-        steps per bit; 0 is plain rounding.
+    rdo : weight of the rate in rate-distortion optimised quantisation, in squared steps per bit, in
+        training and, where :class:`bench.models.hybrid.encoder.EncoderSettings` do not say
+        otherwise, in the encoder; 0 is plain rounding.
     vq_stages, vq_codes, vq_width : of the vector quantiser: stages at most, codes per stage, and
         channels of a code.
     checkpointing : compute activations twice rather than keep them while training.

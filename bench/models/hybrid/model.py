@@ -14,6 +14,7 @@ from bench.models.hybrid import laplace
 from bench.models.hybrid.branches import AnalysisBranch, SynthesisBranch
 from bench.models.hybrid.coder import HybridCoder
 from bench.models.hybrid.config import HybridConfig
+from bench.models.hybrid.encoder import EncoderSettings
 from bench.models.hybrid.prior import ContextModel, HyperEncoder, Setting
 from bench.models.hybrid.quantize import Noise, ScalarQuantizer
 from bench.models.hybrid.squares import pick
@@ -56,6 +57,7 @@ class Hybrid(Trainable):
         super().__init__()
         config = HybridConfig.from_dict(arguments)
         self.config = config
+        self.encoder = EncoderSettings.of(config)
         channels = config.channels
         self.start: BlockTransform | None = None
         if config.start != "random":
@@ -267,6 +269,13 @@ class Hybrid(Trainable):
     def latent_coder(self) -> HybridCoder:
         """Return the coder of the latent, made from the weights as they are now."""
         return HybridCoder(self)
+
+    def encode_with(self, **settings: Any) -> None:
+        """See :class:`bench.models.hybrid.encoder.EncoderSettings`. Raises CodecError."""
+        try:
+            self.encoder = EncoderSettings.of(self.config, **settings)
+        except ValueError as error:
+            raise CodecError(f"encoder: {error}") from None
 
     def compress(self, x: Tensor, quality: Quality) -> bytes:
         """Return the bytes for `x` (1, 3, height, width) at `quality`, 0 … 100."""

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hybrid_variants import VARIANTS, arguments
+from hybrid_variants import SIZES, VARIANTS, arguments
 
 from bench.image import read_image
 from bench.models.checkpoint import save
@@ -80,7 +80,7 @@ def test_fifty_steps_on_a_batch_lower_the_loss_by_a_fifth(trained, name):
 def test_no_two_settings_compute_the_same(photos):
     seen: dict[tuple[float, ...], str] = {}
     quality = torch.tensor([20.0, 60.0])
-    for name in VARIANTS:
+    for name in (*VARIANTS, *SIZES):
         torch.manual_seed(0)
         model = Hybrid(**arguments(name)).train()
         with torch.no_grad():
