@@ -11,6 +11,8 @@ plain symbols, by Elias-gamma codes of what exceeds the table.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -24,17 +26,33 @@ from bench.errors import BitstreamError, CodecError
 ESCAPE_BITS = 20
 
 Rows = npt.NDArray[np.integer[Any]]
+Keys = npt.NDArray[np.int16]
+Places = npt.NDArray[np.intp]
 _WORD = 4
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Values that one set of tables codes, part by part: where a part ends, another begins."""
+
+    symbols: Ints
+    rows: Keys
+    ends: Sequence[int]
+    tables: Tables
+    escaped: Places
+    excess: Ints
 
 
 class Encoder:
     """Collects blocks of symbols and returns them as bytes."""
 
     def __init__(self) -> None:
-        self._blocks: list[tuple[Ints, Rows, Ints, Tables]] = []
+        self._blocks: list[_Block] = []
 
-    def put(self, values: Ints, rows: Rows, tables: Tables) -> None:
-        """Append a block.
+    def put(
+        self, values: Ints, rows: Rows, tables: Tables, sizes: Sequence[int] | None = None
+    ) -> None:
+        """Append a block, or one after the other the blocks whose `sizes` add up to n.
 
         Parameters
         ----------
@@ -45,21 +63,27 @@ class Encoder:
         ------
         CodecError : a value exceeds its table by more than the escape can say.
         """
-        excess = _excess(values, rows, tables)
+        symbols = values - tables.offsets[rows]
+        escapes = tables.escapes[rows]
+        # As unsigned numbers, what is below the table is far above it.
+        escaped = np.flatnonzero(symbols.view(np.uint32) >= escapes.view(np.uint32))
+        excess = _folded(symbols[escaped], escapes[escaped])
         if excess.size and excess.max() >= (1 << ESCAPE_BITS) - 1:
             raise CodecError(
                 f"a latent of {int(np.abs(values).max())} is far outside the entropy model's "
                 "range: the network does not fit the image or is broken"
             )
-        self._blocks.append((values, rows, excess, tables))
+        symbols[escaped] = escapes[escaped]
+        ends = np.cumsum(sizes or [len(values)]).tolist()
+        self._blocks.append(_Block(symbols, _keys(rows), ends, tables, escaped, excess))
 
     def finish(self) -> bytes:
         """Return everything that was put, as bytes."""
         import constriction
 
         coder = constriction.stream.stack.AnsCoder()
-        for values, rows, excess, tables in reversed(self._blocks):
-            _push_block(coder, values, rows, excess, tables)
+        for block in reversed(self._blocks):
+            _push(coder, block)
         words = coder.get_compressed().astype("<u4")
         # The leading zeros of the last word say nothing; `Decoder` puts them back.
         return bytes(words.tobytes().rstrip(b"\0"))
@@ -84,22 +108,22 @@ class Decoder:
 
     def take(self, rows: Rows, tables: Tables) -> Ints:
         """Return the next block: int32 values of the shape (n,) of `rows`."""
-        order, counts = _grouped(rows, tables)
+        order, counts = _grouped(_keys(rows), tables)
+        used = np.flatnonzero(counts)
         symbols = np.empty(len(rows), np.int32)
         start = 0
-        for row in np.flatnonzero(counts).tolist():
-            stop = start + int(counts[row])
-            symbols[start:stop] = self._coder.decode(tables.models[row], stop - start)
-            start = stop
-        sorted_rows = rows[order]
-        values = symbols + tables.offsets[sorted_rows]
-        escaped = np.flatnonzero(symbols == tables.escapes[sorted_rows])
+        for row, count in zip(used.tolist(), counts[used].tolist(), strict=True):
+            symbols[start : start + count] = self._coder.decode(tables.models[row], count)
+            start += count
+        low = np.repeat(tables.offsets[used], counts[used])
+        escapes = np.repeat(tables.escapes[used], counts[used])
+        values = symbols + low
+        escaped = np.flatnonzero(symbols == escapes)
         if escaped.size:
             above = self._take_excess(len(escaped))
-            low = tables.offsets[sorted_rows[escaped]]
-            high = low + tables.escapes[sorted_rows[escaped]]
             half = above >> 1
-            values[escaped] = np.where(above & 1, low - 1 - half, high + half)
+            below = above & 1 == 1
+            values[escaped] = np.where(below, low[escaped] - 1 - half, values[escaped] + half)
         result = np.empty_like(values)
         result[order] = values
         return result
@@ -120,18 +144,24 @@ class Decoder:
             raise BitstreamError("the payload does not end where its image ends")
 
 
-def _push_block(coder: Any, values: Ints, rows: Rows, excess: Ints, tables: Tables) -> None:
-    order, counts = _grouped(rows, tables)
-    symbols = (values - tables.offsets[rows])[order]
-    escaped = np.flatnonzero(excess[order] >= 0)
-    if escaped.size:
-        symbols[escaped] = tables.escapes[rows[order[escaped]]]
-        _push_excess(coder, excess[order[escaped]])
-    stop = len(symbols)
-    for row in np.flatnonzero(counts)[::-1].tolist():
-        start = stop - int(counts[row])
-        coder.encode_reverse(symbols[start:stop], tables.models[row])
-        stop = start
+def _push(coder: Any, block: _Block) -> None:
+    models = block.tables.models
+    starts = [0, *block.ends[:-1]]
+    bounds = np.searchsorted(block.escaped, [0, *block.ends]).tolist()
+    for part in range(len(starts) - 1, -1, -1):
+        here = slice(starts[part], block.ends[part])
+        order, counts = _grouped(block.rows[here], block.tables)
+        symbols = block.symbols[here][order]
+        if bounds[part] != bounds[part + 1]:
+            which = slice(bounds[part], bounds[part + 1])
+            # In the order in which their symbols are coded.
+            rows = block.rows[block.escaped[which]]
+            _push_excess(coder, block.excess[which][np.argsort(rows, kind="stable")])
+        stop = len(symbols)
+        used = np.flatnonzero(counts)[::-1]
+        for row, count in zip(used.tolist(), counts[used].tolist(), strict=True):
+            coder.encode_reverse(symbols[stop - count : stop], models[row])
+            stop -= count
 
 
 def _push_excess(coder: Any, excess: Ints) -> None:
@@ -144,27 +174,22 @@ def _push_excess(coder: Any, excess: Ints) -> None:
     coder.encode_reverse(bits, _bit_lengths())
 
 
-def _excess(values: Ints, rows: Rows, tables: Tables) -> Ints:
-    """Return how far each value is outside its table, folded to 0, 1, 2 …; -1 where it is not."""
-    low = tables.offsets[rows]
-    above = values - (low + tables.escapes[rows])
-    below = low - 1 - values
-    result = np.full(len(values), -1, np.int32)
-    outside = np.flatnonzero((above >= 0) | (below >= 0))
-    if outside.size:
-        over, under = above[outside].astype(np.int64), below[outside].astype(np.int64)
-        folded = np.where(over >= 0, 2 * over, 2 * under + 1)
-        result[outside] = np.minimum(folded, np.iinfo(np.int32).max)
+def _folded(symbols: Ints, escapes: Ints) -> Ints:
+    """Return how far symbols are above (even) or below (odd) their table: 0, 1, 2 …"""
+    wide = symbols.astype(np.int64)
+    folded = np.where(symbols >= 0, 2 * (wide - escapes), -2 * wide - 1)
+    result: Ints = np.minimum(folded, np.iinfo(np.int32).max).astype(np.int32)
     return result
 
 
-def _grouped(rows: Rows, tables: Tables) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return the order that sorts by table (stable), and how many values each table codes."""
+def _keys(rows: Rows) -> Keys:
     # NumPy sorts 16-bit integers by radix.
-    return (
-        np.argsort(rows.astype(np.int16), kind="stable"),
-        np.bincount(rows, minlength=tables.rows),
-    )
+    return rows.astype(np.int16)
+
+
+def _grouped(rows: Keys, tables: Tables) -> tuple[Places, Places]:
+    """Return the order that sorts by table (stable), and how many values each table codes."""
+    return np.argsort(rows, kind="stable"), np.bincount(rows, minlength=tables.rows)
 
 
 @cache

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 
 from bench.entropy.coder import Decoder, Encoder
 from bench.entropy.exact import ExactLinear, ExactRows, exact
-from bench.entropy.latents import FactorizedCoder, to_symbols
+from bench.entropy.latents import FactorizedCoder, to_integers
 from bench.entropy.tables import Floats, Ints
 from bench.errors import CodecError
 
@@ -33,13 +32,17 @@ Symbols = Callable[[Places, Places, Floats, Places], "Floats | Ints"]
 
 _REACH = 2  # of a 5×5 mask
 _SLOPE = 3  # the column two to the right, one row above, must be decoded a step earlier
-#: Steps whose farther taps are multiplied at once: a product with few rows is bound by the reading
-#: of the weights, and most of what a step sees is older than this.
-_CHUNK = 4
-#: The mask's taps as (rows, columns) from the centre, in raster order, by their age in steps.
+#: The mask's taps as (rows, columns) from the centre, in raster order.
 _TAPS = [(i, j) for i in (-2, -1, 0) for j in range(-_REACH, _REACH + 1 if i else 0)]
-_NEAR = [at for at, (i, j) in enumerate(_TAPS) if -_SLOPE * i - j < _CHUNK]
-_FAR = [at for at in range(len(_TAPS)) if at not in _NEAR]
+#: How many steps' products with a tap are computed at once: as many as it is old, in steps. With
+#: few rows a product is bound by the reading of the weights.
+_TOGETHER = (4, 2, 1)
+
+
+def _taps_of(level: int) -> list[int]:
+    """Return the taps that `_TOGETHER[level]` steps multiply at once."""
+    newest, oldest = _TOGETHER[level], (_TOGETHER[level - 1] if level else 1 << 10)
+    return [at for at, (i, j) in enumerate(_TAPS) if newest <= -_SLOPE * i - j < oldest]
 
 
 def wavefront(height: int, width: int) -> Iterator[tuple[Places, Places]]:
@@ -115,7 +118,7 @@ class ContextCoder:
             raise CodecError(
                 f"{self.tables.rows} tables can't serve {len(self.boundaries) + 1} scales"
             )
-        self.near, self.far = _context_products(context)
+        self.products = _context_products(context)
         self.latents = context.in_channels
         self.from_side, self.from_context, self.rest = _split(
             entropy_parameters, context.out_channels
@@ -126,13 +129,18 @@ class ContextCoder:
         encoder = Encoder()
         z_hat = self.side.put(encoder, self.hyper_analysis(y))
         latent: Floats = y[0].permute(1, 2, 0).double().contiguous().cpu().numpy()
+        steps: list[tuple[Ints, Places]] = []
 
         def quantise(rows: Places, columns: Places, mean: Floats, index: Places) -> Floats:
-            symbols = np.rint(latent[rows, columns] - mean)
-            encoder.put(to_symbols(torch.from_numpy(symbols)), index, self.tables)
+            symbols = latent[rows, columns]
+            symbols -= mean
+            np.rint(symbols, out=symbols)
+            steps.append((to_integers(symbols), index))
             return symbols
 
         y_hat = self._run(z_hat, (y.shape[2], y.shape[3]), quantise)
+        symbols, index = (np.concatenate(parts) for parts in zip(*steps, strict=True))
+        encoder.put(symbols, index, self.tables, sizes=[len(part) for _, part in steps])
         return encoder.finish(), y_hat
 
     def decode(self, payload: bytes, size: tuple[int, int]) -> Tensor:
@@ -155,20 +163,34 @@ class ContextCoder:
         height, width = size
         side = self.from_side(self.hyper_synthesis(z_hat)[0].flatten(1).T).cpu().numpy()
         canvas = _Canvas.empty(height, width, self.latents)
-        near, far = canvas.taps(_NEAR), canvas.taps(_FAR)
-        steps = wavefront(height, width)
-        while chunk := list(islice(steps, _CHUNK)):
-            places = [canvas.positions(rows, columns) for rows, columns in chunk]
-            ends = np.cumsum([len(here) for here in places])[:-1]
-            old = np.split(self.far(canvas.around(np.concatenate(places), far)), ends)
-            for (rows, columns), here, past in zip(chunk, places, old, strict=True):
-                seen = past + self.near(canvas.around(here, near))
-                hidden = self.from_context(seen)
-                hidden += side[rows * width + columns]
-                scale, mean = np.split(self.rest(hidden), 2, axis=1)
-                index = np.searchsorted(self.boundaries, scale).ravel()
-                canvas.values[here] = symbols_of(rows, columns, mean, index) + mean
+        steps = list(wavefront(height, width))
+        places = [canvas.positions(rows, columns) for rows, columns in steps]
+        seen = self._seen(canvas, places)
+        for (rows, columns), here, context in zip(steps, places, seen, strict=True):
+            hidden = self.from_context(context)
+            hidden += side[rows * width + columns]
+            parameters = self.rest(hidden)
+            scale, mean = parameters[:, : self.latents], parameters[:, self.latents :]
+            index = np.searchsorted(self.boundaries, scale).ravel()
+            canvas.values[here] = symbols_of(rows, columns, mean, index) + mean
         return canvas.image().to(z_hat.device)
+
+    def _seen(self, canvas: _Canvas, places: Sequence[Places], level: int = 0) -> Iterator[Floats]:
+        """Yield what the context model makes of the neighbours of each step's `places`; a step
+        must be on the canvas before the next is asked for.
+        """
+        taps, together = canvas.taps(_taps_of(level)), _TOGETHER[level]
+        for first in range(0, len(places), together):
+            chunk = places[first : first + together]
+            sums = self.products[level](canvas.around(np.concatenate(chunk), taps))
+            if level == len(_TOGETHER) - 1:
+                yield sums
+                continue
+            done = 0
+            for here, newer in zip(chunk, self._seen(canvas, chunk, level + 1), strict=True):
+                newer += sums[done : done + len(here)]
+                done += len(here)
+                yield newer
 
 
 class _Tail:
@@ -184,13 +206,13 @@ class _Tail:
         return x
 
 
-def _context_products(context: MaskedConv2d) -> tuple[ExactRows, ExactRows]:
-    """Return the masked convolution as products with the near and the far visible positions."""
+def _context_products(context: MaskedConv2d) -> list[ExactRows]:
+    """Return the masked convolution as products with the visible positions, oldest taps first."""
     if context.kernel_size != (2 * _REACH + 1, 2 * _REACH + 1):
         raise CodecError(f"the context model must be a 5×5 convolution, not {context}")
     weight = context.weight.detach().flatten(2).transpose(1, 2)
-    near, far = weight[:, _NEAR].flatten(1), weight[:, _FAR].flatten(1)
-    return ExactRows(near, None), ExactRows(far, context.bias)
+    levels = [weight[:, _taps_of(level)].flatten(1) for level in range(len(_TOGETHER))]
+    return [ExactRows(part, None if i else context.bias) for i, part in enumerate(levels)]
 
 
 def _split(layers: nn.Sequential, context: int) -> tuple[ExactLinear, ExactRows, _Tail]:

@@ -11,21 +11,29 @@ from torch import Tensor, nn
 
 from bench.entropy.coder import Decoder, Encoder
 from bench.entropy.exact import exact
-from bench.entropy.tables import Ints, Tables
+from bench.entropy.tables import Floats, Ints, Tables
 from bench.errors import CodecError
 
 if TYPE_CHECKING:
     from bench.models.entropy_models import EntropyBottleneck, GaussianConditional
 
 _LARGEST = float(1 << 30)
+_BROKEN = "the latent is not finite or beyond 2**30: the weights are broken"
 
 
 def to_symbols(values: Tensor) -> Ints:
     """Return rounded values as flat int32. Raises CodecError where one is not finite or huge."""
     if not bool((values.abs() <= _LARGEST).all()):
-        raise CodecError("the latent is not finite or beyond 2**30: the weights are broken")
+        raise CodecError(_BROKEN)
     numbers: Ints = values.to(torch.int32).flatten().cpu().numpy()
     return numbers
+
+
+def to_integers(values: Floats) -> Ints:
+    """Do what :func:`to_symbols` does for an array. Raises CodecError."""
+    if not np.abs(values).max() <= _LARGEST:
+        raise CodecError(_BROKEN)
+    return values.astype(np.int32).ravel()
 
 
 class FactorizedCoder:
