@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bench.adapters.checkpoints import Checkpoint
+from bench.adapters.heap import keep_freed_memory
 from bench.adapters.shelf import SHELF
 from bench.codec import Codec, Complexity, Quality
 from bench.errors import BitstreamError, CodecError, DownloadError, UnavailableError
@@ -82,6 +83,7 @@ class WeightedCodec(Codec, abc.ABC, Generic[NetworkT]):
         import torch
 
         torch.set_num_threads(threads)
+        keep_freed_memory()
         self._by_id = {self.model_id(key): key for key in self.weights()}
         self._device = device
         if len(self.weights()) == 1:

@@ -28,7 +28,6 @@ from bench.errors import CodecError
 #: error doubles with every bit.
 ACTIVATION_BITS = 23
 WEIGHT_BITS = 53 - ACTIVATION_BITS
-_BLOCK = 4
 _ANCHOR = 1.5 * 2.0 ** (52 - ACTIVATION_BITS)
 
 
@@ -77,12 +76,9 @@ class ExactRows:
         exponent = np.maximum(np.frexp(largest)[1], -499)
         # See `_rounded`.
         anchor = np.ldexp(_ANCHOR, exponent)
-        # Products with whole blocks of rows are faster than with a row or two less.
-        rows = len(x)
-        whole = np.zeros((-(-rows // _BLOCK) * _BLOCK if rows % _BLOCK > 1 else rows, x.shape[1]))
-        np.add(x, anchor, out=whole[:rows])
-        whole[:rows] -= anchor
-        result: Floats = (torch.from_numpy(whole) @ self._weight).numpy()[:rows]
+        whole = x + anchor
+        whole -= anchor
+        result: Floats = (torch.from_numpy(whole) @ self._weight).numpy()
         result += self._bias
         return result
 

@@ -115,7 +115,9 @@ class GDN(nn.Module):
         """Return the normalised `x`, of the same shape."""
         gamma = self.gamma_reparam(self.gamma)[:, :, None, None]
         power = F.conv2d(x * x, gamma, self.beta_reparam(self.beta))
-        return x * (torch.sqrt(power) if self.inverse else torch.rsqrt(power))
+        if torch.is_grad_enabled():
+            return x * (torch.sqrt(power) if self.inverse else torch.rsqrt(power))
+        return (power.sqrt_() if self.inverse else power.rsqrt_()).mul_(x)
 
 
 class MaskedConv2d(nn.Conv2d):

@@ -54,6 +54,26 @@ def test_blocks_come_back_in_the_order_they_were_put() -> None:
     decoder.finish()
 
 
+def test_blocks_put_at_once_are_the_bytes_of_blocks_put_one_by_one() -> None:
+    rng = np.random.default_rng(4)
+    sizes = [7, 1, 0, 400]
+    rows = rng.integers(0, 64, sum(sizes)).astype(np.int32)
+    # Four times the scale: some values are beyond their tables.
+    values = np.rint(rng.normal(0, 4 * SCALES[rows])).astype(np.int32)
+    assert np.any(np.abs(values) >= -GAUSSIAN.offsets[rows])
+    whole, parts = Encoder(), Encoder()
+    whole.put(values, rows, GAUSSIAN, sizes)
+    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+        parts.put(values[end - size : end], rows[end - size : end], GAUSSIAN)
+    data = whole.finish()
+    assert data == parts.finish()
+    decoder = Decoder(data)
+    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+        taken = decoder.take(rows[end - size : end], GAUSSIAN)
+        assert np.array_equal(taken, values[end - size : end])
+    decoder.finish()
+
+
 def test_the_rate_is_the_entropy_of_the_rounded_gaussian() -> None:
     rng = np.random.default_rng(2)
     rows = rng.integers(0, 64, 100_000).astype(np.int32)
