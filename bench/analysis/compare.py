@@ -107,6 +107,19 @@ class Comparer:
         quality = quality_difference(anchor, rows, self.method, window)
         return ImageBD(curves.images, rate, test.axis.rising(quality), fault)
 
+    def refusal(self, test: Operand) -> str:
+        """Return why `test` must not be compared with the anchor: other data, or another version of
+        the metric; empty where it may.
+        """
+        anchor = self.anchor
+        if not (isinstance(test, ImageCurves) and isinstance(anchor, ImageCurves)):
+            return other_data(self._curve(test), self._curve(anchor))
+        if test.identity and anchor.identity and test.identity != anchor.identity:
+            return f"{test.axis.metric} is {test.identity} there and {anchor.identity} here"
+        if not len(common_images(test, anchor)[0]):
+            return _nothing_in_common(test, anchor)
+        return ""
+
     def paired(self, test: Operand) -> tuple[Curve, Curve, tuple[Rows, Rows] | None]:
         """Return the anchor's curve and that of `test` over the images that both have, and both
         over every draw of these images: None where a curve has no images, or without a bootstrap.
@@ -126,7 +139,7 @@ class Comparer:
 
     def _curves(self, test: Curve, anchor: Curve) -> Comparison:
         """Compare two curves of which one at least has no images."""
-        reason = other_data(test, anchor)
+        reason = self.refusal(test)
         return Comparison(
             codec=test.codec,
             anchor=anchor.codec,
@@ -139,12 +152,9 @@ class Comparer:
 
     def _measured(self, test: ImageCurves, anchor: ImageCurves) -> Comparison:
         result = Comparison(test.codec, anchor.codec, test.axis.metric, test.dataset, undefined(""))
-        if test.identity and anchor.identity and test.identity != anchor.identity:
-            reason = f"{test.axis.metric} is {test.identity} there and {anchor.identity} here"
+        if reason := self.refusal(test):
             return replace(result, bd=undefined(reason))
         mine, theirs = common_images(test, anchor)
-        if not len(mine):
-            return replace(result, bd=undefined(_nothing_in_common(test, anchor)))
         tests, anchors = test.take(mine), anchor.take(theirs)
         distance = bd(
             anchors.mean(self.convention), tests.mean(self.convention), self.method, self.within

@@ -154,8 +154,13 @@ class ImageCurves:
         complete = self.complete
         out = [str(name) for name in self.images[~complete]]
         shown = ", ".join(out[:3]) + (", …" if len(out) > 3 else "")
-        reasons = {self.na[name] for name in out if name in self.na}
-        why = "; ".join(sorted(reasons)[:2]) or "a cell of theirs failed or is missing"
+        # Where a cell failed, the metric is not to blame, whatever it says of the image elsewhere.
+        known = ~np.isnan(self.rate[:, self.used]).any(axis=1)
+        undefined = [str(name) for name in self.images[~complete & known]]
+        reasons = sorted({self.na[name] for name in undefined if name in self.na})[:2]
+        if len(undefined) < len(out) or not reasons:
+            reasons.append("a cell of theirs failed or is missing")
+        why = "; ".join(reasons)
         return f"without {len(out)} of {len(complete)} images ({shown}): {why}"
 
     def of_image(self, image: str) -> Curve:

@@ -63,7 +63,13 @@ class Reading:
 
 
 def read_off(comparer: Comparer, test: Operand, target: Target) -> Reading:
-    """Read a codec and the comparer's anchor off at a target, over the images that both have."""
+    """Read a codec and the comparer's anchor off at a target, over the images that both have.
+
+    What must not be compared with the anchor has no reading.
+    """
+    if reason := comparer.refusal(test):
+        nan = (math.nan, math.nan)
+        return Reading(test.codec, comparer.anchor.codec, math.nan, math.nan, nan, nan, 0, reason)
     anchor_curve, curve, rows = comparer.paired(test)
     read = quality_at if target.is_rate else rate_at
     mine, theirs = (read(c, target.value, comparer.method) for c in (curve, anchor_curve))

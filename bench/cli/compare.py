@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from bench.analysis.compare import Comparer
     from bench.analysis.sources import Comparees
+
+log = logging.getLogger("bench")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +118,10 @@ def _images(compared: Comparees, comparer: Comparer, width: int | None) -> _View
             "--images: two codecs measured on the same images are needed; "
             "of published and imported curves there are only means"
         )
+    refused = {test.codec: reason for test in tests if (reason := comparer.refusal(test))}
+    for codec, reason in refused.items():
+        log.warning("%s is left out: %s", codec, reason.removeprefix(f"{codec}: "))
+    tests = [test for test in tests if test.codec not in refused]
     ranking = rank_images(comparer, tests)
     text = partial(images_text, ranking, anchor.axis, anchor.codec, anchor.dataset, width)
     return text, lambda: records(ranking)

@@ -34,6 +34,7 @@ class Band:
 
     `rate_low` … `quality_high` have the shape of `curve.rate`; NaN where there is no interval
     (fewer than two images). `problem` says why BD-rate can't be computed; empty where it can.
+    Curves with the same `over` are means over the same images.
     """
 
     curve: Curve
@@ -42,6 +43,7 @@ class Band:
     quality_low: Array
     quality_high: Array
     problem: str
+    over: int
 
 
 @dataclass(frozen=True)
@@ -234,9 +236,11 @@ def _metric(
     image_bd = {
         codec: _image_bd(comparer, curve) for codec, curve in curves.items() if codec != anchor
     }
+    sets = list(dict.fromkeys(curve.complete.tobytes() for curve in curves.values()))
+    bands = (_band(c, draws, sets.index(c.complete.tobytes())) for c in curves.values())
     return MetricContent(
         axis=mine.axis,
-        bands=tuple(_band(curve, draws) for curve in curves.values()),
+        bands=tuple(bands),
         rows=tuple(rows),
         image_bd=image_bd,
         verdict=judge(rows, curves, image_bd, anchor, draws),
@@ -254,7 +258,7 @@ def _image_bd(comparer: Comparer, curve: ImageCurves) -> Array:
     return values
 
 
-def _band(curves: ImageCurves, draws: Bootstrap) -> Band:
+def _band(curves: ImageCurves, draws: Bootstrap, over: int) -> Band:
     curve = curves.mean()
     complete = np.flatnonzero(curves.complete)
     ends = np.full((4, len(curve.rate)), np.nan)
@@ -264,7 +268,7 @@ def _band(curves: ImageCurves, draws: Bootstrap) -> Band:
         order = np.array([np.flatnonzero(some.settings == s)[0] for s in curve.settings])
         ends[:2] = _interval(weights @ some.rate[:, order], draws)
         ends[2:] = _interval(weights @ some.quality[:, order], draws)
-    return Band(curve, ends[0], ends[1], ends[2], ends[3], curve_problem(curve))
+    return Band(curve, ends[0], ends[1], ends[2], ends[3], curve_problem(curve), over)
 
 
 def _interval(drawn: Array, draws: Bootstrap) -> Array:

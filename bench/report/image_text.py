@@ -48,7 +48,8 @@ def images_text(
     ]
     headers = ("codec", "saves most on", "BD-rate", "saves least on", "BD-rate", "of images")
     heading = f"BD over {axis.metric} against {anchor} on single images, {dataset}"
-    parts = [heading, table(headers, rows, "llrlrr")] if rows else [heading]
+    none = "no codec has a BD-rate on a single image"
+    parts = [heading, table(headers, rows, "llrlrr") if rows else none]
     grid = ranking.pivot(index="image", columns="codec", values="bd_rate")
     codecs = list(ranking["codec"].unique())
     names = [str(name) for name in grid.index]

@@ -198,6 +198,7 @@ def _curve(band: Band) -> Json:
         "ql": numbers(band.quality_low, 4),
         "qh": numbers(band.quality_high, 4),
         "n": curve.n_images,
+        "over": band.over,
         "note": curve.note,
         "problem": band.problem,
     }

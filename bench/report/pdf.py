@@ -71,14 +71,23 @@ def render_pdf(
             "failures_left_out": max(0, len(prose.failures) - _MOST_FAILURES),
             "runs": [_run(run) for run in prose.runs],
         }
-        (folder / "data.json").write_text(json.dumps(data, ensure_ascii=False), "utf-8")
+        text = json.dumps(data, ensure_ascii=False)
+        (folder / "data.json").write_text(text, "utf-8")
         template = (paths.catalogue("reports") / "report.typ").read_bytes()
         (folder / "report.typ").write_bytes(template)
-        # No system fonts: the same page on every machine, with the fonts that Typst brings.
+        # The same page on every machine, with the fonts that Typst brings, unless a file's or a
+        # codec's name is in a script that these lack: then the machine's own help out.
         made: bytes = typst.compile(
-            str(folder / "report.typ"), root=str(folder), ignore_system_fonts=True
+            str(folder / "report.typ"), root=str(folder), ignore_system_fonts=_is_covered(text)
         )
     return made
+
+
+def _is_covered(text: str) -> bool:
+    """Whether text is in scripts that the fonts in Typst's wheel have: Latin, Greek, Cyrillic and
+    the signs of mathematics.
+    """
+    return all(c < "\u0530" or "\u1e00" <= c < "\u2c00" for c in text)
 
 
 def _section(section: SectionContent, index: int, drawn: Sequence[str]) -> dict[str, Any]:

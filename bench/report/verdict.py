@@ -72,8 +72,8 @@ def judge(
         if second.codec != anchor:
             details.append(_against(curves[best.codec], curves[second.codec], draws))
     missing = [row.codec for row in others if math.isnan(row.bd_rate)]
-    fewest = min(row.n_images for row in ranked)
-    if any(not math.isnan(row.ci_low) for row in ranked) and fewest < FEW:
+    fewest = min((row.n_images for row in ranked if not math.isnan(row.ci_low)), default=FEW)
+    if fewest < FEW:
         details.append(
             f"Over {fewest} images this is a hint, not a result: intervals over fewer than {FEW} "
             "images are narrower than they should be."

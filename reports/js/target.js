@@ -105,6 +105,14 @@ function drawTarget() {
   if (good) drawTargetTable(wanted, byRate);
 }
 
+// Whether two curves are means over the same images; on a single image they are.
+function sameImages(codec, anchor) {
+  const { curves } = metric();
+  if (state.image >= 0) return !look(codec).published;
+  if (look(codec).published) return curves[anchor].n === section().nImages;
+  return curves[codec].over === curves[anchor].over;
+}
+
 function drawTargetTable(wanted, byRate) {
   const { anchor, codecs: names } = section();
   const base = readOff(anchor, wanted);
@@ -112,8 +120,9 @@ function drawTargetTable(wanted, byRate) {
   const row = (codec) => {
     const found = readOff(codec, wanted);
     const both = isNumber(found.value) && isNumber(base.value);
-    const difference = both ? (byRate ? found.value - base.value : 100 * (found.value / base.value - 1)) : null;
-    return { codec, ...found, difference };
+    const apart = both && !sameImages(codec, anchor);
+    const difference = both && !apart ? (byRate ? found.value - base.value : 100 * (found.value / base.value - 1)) : null;
+    return { codec, ...found, difference, apart };
   };
   const sign = byRate && !described.lower ? -1 : 1; // the best first: more quality, fewer bits
   const rank = (r) => (isNumber(r.value) ? sign * r.value : Infinity);
@@ -123,7 +132,7 @@ function drawTargetTable(wanted, byRate) {
   const columns = [
     { title: "Codec", text: true, value: (r) => r.codec, cell: (r) => [
       el("span", { class: "who c" + look(r.codec).index }, swatch(r.codec), nameOf(r.codec) + (r.codec === anchor ? " (anchor)" : "")),
-      r.reason ? el("small", { class: "reason", text: "NA: " + r.reason }) : null].filter(Boolean) },
+      r.reason || r.apart ? el("small", { class: "reason", text: r.reason ? "NA: " + r.reason : `over other images than ${anchor}: not compared with it` }) : null].filter(Boolean) },
     { title: byRate ? described.title + (scaleUnit() ? ` in ${scaleUnit()}` : "") : "Bits per pixel", value: (r) => r.value ?? null,
       cell: (r) => el("b", { text: isNumber(r.value) ? (byRate ? fixed(r.value, digits) : fixed(r.value, 3)) : "NA" }) },
     { title: `Against ${anchor}`, hint: byRate ? "difference of quality" : "more (+) or fewer (−) bits", value: (r) => r.difference,

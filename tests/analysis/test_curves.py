@@ -72,6 +72,17 @@ def test_an_image_that_failed_once_is_left_out_of_every_point(measured_cells: pd
     assert jpeg.note == "without 1 of 5 images (kodim02.png): a cell of theirs failed or is missing"
 
 
+def test_where_a_cell_failed_the_metric_is_not_to_blame(measured_cells: pd.DataFrame) -> None:
+    small = measured_cells["image"] == "kodim02.png"
+    na = np.where(small, "psnr: the image is too small", "")
+    cells = measured_cells.assign(psnr=measured_cells["psnr"].mask(small), na=na)
+    mine = small & (cells["codec"] == "jpeg")
+    cells.loc[mine, ["status", "na", "error"]] = ["failed", "", "crashed"]
+    jpeg, webp = rd_curves(results_of(cells), "psnr")
+    assert jpeg.note == "without 1 of 5 images (kodim02.png): a cell of theirs failed or is missing"
+    assert webp.note == "without 1 of 5 images (kodim02.png): psnr: the image is too small"
+
+
 def test_a_setting_that_failed_everywhere_is_no_point(measured_cells: pd.DataFrame) -> None:
     jpeg, _ = rd_curves(_failed(measured_cells, "jpeg", 90), "psnr")
     assert (list(jpeg.settings), jpeg.n_images) == ([5, 15, 30, 50, 75], 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -81,6 +82,18 @@ def test_what_a_curve_does_not_reach_is_na_with_the_reason(curves: dict[str, Ima
     assert math.isnan(reading.difference)
     assert math.isnan(reading.interval[0])
     assert "not 90" in reading.reason
+
+
+def test_what_is_over_other_data_is_not_read_off(curves: dict[str, ImageCurves]) -> None:
+    reading = read_off(
+        Comparer(curves["jpeg"]), published_curve("vtm", "psnr"), Target(32, is_rate=False)
+    )
+    assert math.isnan(reading.value)
+    assert reading.reason == "published:vtm is over kodak, jpeg over crops"
+    other = replace(curves["webp"], identity="psnr/2")
+    jpeg = replace(curves["jpeg"], identity="psnr/1")
+    reading = read_off(Comparer(jpeg), other, Target(32, is_rate=False))
+    assert reading.reason == "psnr is psnr/2 there and psnr/1 here"
 
 
 def test_a_published_curve_has_a_value_but_no_interval() -> None:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from report.reading import change_rows, make
 
 from bench.analysis.agreement import rank_correlation
 from bench.analysis.curves import image_curves, rd_curves
@@ -306,6 +308,24 @@ def test_at_a_target_a_single_image_is_read_off_its_own_curve(
     webp = image_curves(read_results(measured), "ms-ssim")["webp"].of_image("c.png")
     row = rows_of(page, "#target-table")["webp"]
     assert float(row[0]) == pytest.approx(quality_at(webp, 0.9).value, abs=0.006)
+
+
+def test_a_codec_over_other_images_is_not_compared_at_a_target(
+    opened: Opener, copied: Path, tmp_path: Path
+) -> None:
+    def fail(frame: pd.DataFrame) -> pd.DataFrame:
+        mine = (frame["codec"] == "webp") & (frame["quality"] == "50") & (frame["image"] == "b.png")
+        frame.loc[mine, ["bytes", "bitstream_sha256", "bpp", "psnr", "ms_ssim"]] = ""
+        return frame.assign(status=frame["status"].mask(mine, "failed"))
+
+    change_rows(copied, fail)
+    make([copied], tmp_path)
+    page = opened(tmp_path / "report.html")
+    row = page.locator("#target-table tbody tr", has_text="webp").inner_text()
+    assert "over other images than jpeg: not compared with it" in row
+    rest = rows_of(page, "#target-table")
+    assert rest["webp"][1] == "NA"
+    assert float(rest["jpeg-444"][1]) < 0
 
 
 def test_best_and_worst_image_of_each_codec_are_named_and_lead_to_their_curves(
