@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -56,8 +57,13 @@ def _block(found: Ablation, base: str) -> AblationBlock:
         title=f"Variants of {base} on {found.dataset}",
         headers=tuple(header for header, _ in columns),
         rows=tuple(zip(*(cells for _, cells in columns), strict=True)),
-        notes=tuple(filter(None, (ranges(found, base), *below))),
+        notes=tuple(_typeset(note) for note in (ranges(found, base), *below) if note),
     )
+
+
+def _typeset(note: str) -> str:
+    """Return a terminal's line with the minus that pages have."""
+    return re.sub(r"(?<!\w)-(?=\d)", "−", note)
 
 
 def _differs(finding: Finding) -> str:

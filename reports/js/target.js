@@ -102,6 +102,8 @@ function drawTarget() {
   const good = target.values[key] !== "" && Number.isFinite(wanted) && (!byRate || wanted > 0);
   byId("target-wrong").hidden = good;
   byId("target-table").hidden = !good;
+  // Printed pages have no controls.
+  byId("target-said").textContent = byRate ? `At ${wanted} bits per pixel.` : `At a quality of ${wanted}, ${metric().scale}.`;
   if (good) drawTargetTable(wanted, byRate);
 }
 

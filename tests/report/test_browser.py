@@ -373,6 +373,7 @@ def test_printed_page_shows_results_without_controls(opened: Opener, reports: Pa
     page.emulate_media(media="print", color_scheme="dark")
     assert page.locator(".bar").is_hidden()
     assert page.locator("#curves-chart svg").is_visible()
+    assert re.fullmatch(r"At [\d.]+ bits per pixel\.", page.inner_text("#target-said"))
     ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
 
