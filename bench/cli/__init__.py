@@ -95,4 +95,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
         if name == called:
             _module(name).add_arguments(command)
-    return parser.parse_args(arguments)
+    args, late = parser.parse_known_args(arguments)
+    if late and hasattr(args, "settings") and not any(word.startswith("-") for word in late):
+        # argparse ends a list at the first option: what comes after it belongs to it, too.
+        args.settings += late
+    elif late:
+        parser.error(f"unrecognized arguments: {' '.join(late)}")
+    return args

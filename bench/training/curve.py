@@ -88,6 +88,12 @@ class Curve(Callback):
         if trainer.is_global_zero:
             self.add(stage, stage.points)
 
+    def on_train_end(self, trainer: lightning.Trainer, stage: Any) -> None:
+        """Measure the end, where the last validation was before it."""
+        if trainer.is_global_zero and self._rows and int(self._rows[-1][0]) != stage.done:
+            for x, qualities in trainer.val_dataloaders or []:
+                self.add(stage, operating_points(stage.released(), x, qualities))
+
     def add(self, stage: FidelityStage, points: Sequence[Point]) -> None:
         """Write points of the step at which training stands."""
         at = (str(stage.done), f"{time.monotonic() - self._began:.1f}")

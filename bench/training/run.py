@@ -74,7 +74,10 @@ def settings(overrides: Sequence[str]) -> dict[str, Any]:
             config = compose("train", overrides=known)
         values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(f"bench train: {str(error).splitlines()[0]}") from None
+        reason = str(error).splitlines()[0]
+        if reason.startswith("Ambiguous"):
+            reason += ": quote what holds a comma for Hydra and for the shell, name=\"'a, b'\""
+        raise UsageError(f"bench train: {reason}") from None
     result: dict[str, Any] = values
     return result
 

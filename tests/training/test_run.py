@@ -139,6 +139,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(phot
         ("trainer.max_time=soon", "DD:HH:MM:SS"),
         ("data.memory=disk", "auto, host, device"),
         ("logger=paper", "tensorboard, wandb or none"),
+        ("card.title=one, two", "quote what holds a comma"),
         ("model.backbone=vit", "squeeze_excite belongs"),
     ],
 )
@@ -187,13 +188,15 @@ except UsageError as error:
 
 
 def test_a_time_budget_ends_with_a_checkpoint_that_is_of_use(photos, tmp_path):
-    timed = [*_small(photos, tmp_path), "data.valid=0", "trainer.max_steps=100000",
+    timed = [*_small(photos, tmp_path), "trainer.max_steps=100000", "trainer.valid_every=100000",
              "trainer.max_time=00:00:00:04"]  # fmt: skip
     made = train(settings(timed), card=True)
     assert 0 < made.steps < 100000
     state = torch.load(tmp_path / "tiny" / "last.ckpt", weights_only=True)
     assert state["global_step"] == made.steps == int(state["state_dict"]["average.updates"])
     make_codec(read_card(CodecCard, made.card)).open()
+    rows = (tmp_path / "tiny" / "curve.csv").read_text().splitlines()[1:]
+    assert {int(row.split(",")[0]) for row in rows} == {0, made.steps}
 
 
 def test_mixed_precision_and_crops_cut_on_the_device_train_a_codec(photos, tmp_path):
