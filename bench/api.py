@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import time
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     from bench.analysis.results import Results
     from bench.data.cards import DatasetCard
+
+log = logging.getLogger("bench")
 
 BD = "bd.csv"
 CURVES = "curves"
@@ -276,7 +279,7 @@ def _run(
             "metrics": round(execution.outcome.metric_s, 3),
         }
         finished = _write_tables(plan, folder, execution, info)
-    _tell_costs(plan, folder, store, finished, timeout)
+    _tell_costs(plan, folder, store, finished, timeout, quiet=quiet)
     same = all(before.get(key) == info[key] for key in ("results_sha256", "published"))
     if not same or not finished.complete():
         finished.write_derived(drawn.published)
@@ -339,10 +342,24 @@ def _describe(plan: Plan, jobs: int, timeout: float) -> dict[str, Any]:
     }
 
 
-def _tell_costs(plan: Plan, folder: RunFolder, store: Store, finished: Run, timeout: float) -> None:
+def _tell_costs(
+    plan: Plan, folder: RunFolder, store: Store, finished: Run, timeout: float, *, quiet: bool
+) -> None:
     """Add to run.json what networks cost on any machine; see bench.analysis.complexity."""
+
+    def announce(name: str) -> None:
+        if not quiet:
+            log.info("measuring what %s costs", name)
+
     for codec in plan.codecs:
-        costs = costs_of(codec.card, codec.qualities, store, device=plan.device, timeout=timeout)
+        costs = costs_of(
+            codec.card,
+            codec.qualities,
+            store,
+            device=plan.device,
+            timeout=timeout,
+            announce=announce,
+        )
         told = [cost.to_json() for cost in costs]
         finished.info["codecs"][codec.card.name]["complexity"] = told
     folder.write_info(finished.info)

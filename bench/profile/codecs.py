@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,6 +35,7 @@ def costs_of(
     size: tuple[int, int] = SIZE,
     device: str = "cpu",
     timeout: float = TIMEOUT,
+    announce: Callable[[str], None] | None = None,
 ) -> list[Cost]:
     """Return what a codec costs at `qualities`, in their order, equal neighbours together.
 
@@ -42,6 +43,7 @@ def costs_of(
     ----------
     size : height and width of the picture that is encoded.
     timeout : seconds that a setting may take.
+    announce : gets the codec's name before seconds go into measuring it.
 
     A codec that can't be measured has its reason instead; only a wrong card raises (CardError).
     """
@@ -56,6 +58,8 @@ def costs_of(
     missing = tuple(quality for quality in qualities if quality not in known)
     error = ""
     if missing:
+        if announce is not None:
+            announce(card.name)
         answer = _measure(Request(card, missing, size, device), timeout * len(missing))
         known |= answer.costs
         error = answer.error or "it does not tell"

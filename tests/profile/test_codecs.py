@@ -123,8 +123,10 @@ def test_a_run_records_what_its_networks_cost_and_remembers_it(
 
     begin = time.monotonic()
     with Store(paths.cache_dir()) as store:
-        again = costs_of(registry.read_file(card)[0], (1, 2), store)
+        told = list[str]()
+        again = costs_of(registry.read_file(card)[0], (1, 2), store, announce=told.append)
     assert time.monotonic() - begin < 1
+    assert told == []
     assert again == [tiny]
     assert run.failed == 0
 
@@ -144,7 +146,9 @@ class Own(bench.Codec):
 """)
     (own,) = registry.read_file(tmp_path / "own.py")
     with Store(tmp_path / "cache") as store:
-        (found,) = costs_of(own, (1,), store)
+        told = list[str]()
+        (found,) = costs_of(own, (1,), store, announce=told.append)
+    assert told == ["own"]
     assert found.complexity is None
     assert found.reason == "ZeroDivisionError: nothing to divide"
 
