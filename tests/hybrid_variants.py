@@ -40,7 +40,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one-group": {"groups": 1},
     "no-rdo": {"rdo": 0},
     "start-alone": {**NO_ATTENTION, "widths": [], "decoder_widths": []},
-    "random-plain-ae": {**AE, "start": "random", "backbone": "plain"},
     "deep": {"depths": [1, 2, 2]},
 }
 

@@ -68,6 +68,14 @@ def test_the_curriculum_begins_with_smoother_crops():
     assert np.mean(roughness[:40]) < 0.7 * np.mean(roughness[160:])
 
 
+def test_the_curriculum_goes_from_low_to_high_resolution():
+    crops = Crops(_photos(3, 200), CropSettings(32, (1.0, 2.0), False, 1.0), 0, 200)
+    sides = [crops.draw(i).side for i in range(200)]
+    # A crop that is cut twice as large is a photo at half its resolution.
+    assert np.mean(sides[:40]) > 58
+    assert np.mean(sides[160:]) < 56
+
+
 @pytest.mark.parametrize("scale", [1.0, 4 / 3, 2.0])
 def test_a_shelf_cuts_what_the_hosts_memory_cuts(scale):
     photos, settings = _photos(), CropSettings(48, (scale,), augment=False)

@@ -49,8 +49,12 @@ def _small(photos: Path, out: Path, *more: str) -> list[str]:
 
 
 def test_training_ends_with_weights_and_a_card_that_measures(photos, tmp_path):
-    made = train(settings(_small(photos, tmp_path)), card=True)
-    assert made.steps == 6
+    small = [one for one in _small(photos, tmp_path) if not one.startswith("logger=")]
+    made = train(settings([*small, "trainer.max_steps=10", "trainer.valid_every=10"]), card=True)
+    assert made.steps == 10
+    assert {"train/loss", "train/rate", "train/psnr", "valid/bpp-35", "valid/psnr-35"} <= _logged(
+        tmp_path / "tiny" / "tensorboard"
+    )
     codec = make_codec(read_card(CodecCard, made.card))
     codec.open()
     image = read_image(next(iter(sorted(photos.iterdir()))))
@@ -60,6 +64,15 @@ def test_training_ends_with_weights_and_a_card_that_measures(photos, tmp_path):
     assert sizes == sorted(set(sizes))
     for stream in streams:
         assert codec.decode(stream).pixels.shape == small.pixels.shape
+
+
+def _logged(folder: Path) -> set[str]:
+    """Return the names of what TensorBoard would show."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return set(events.Tags()["scalars"])
 
 
 def test_a_variants_card_says_what_it_is_a_variant_of(photos, tmp_path):
