@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 #: As in :data:`bench.report.exports.FORMATS`, which is not imported for `--help`.
-FORMATS = ("csv", "parquet", "latex", "markdown", "compressai", "codec-compare")
+FORMATS = ("csv", "parquet", "latex", "markdown", "compressai", "codec-compare", "figures")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

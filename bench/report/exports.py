@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bench.analysis.ablation import ablations
+from bench.analysis.agreement import rank_correlation
 from bench.analysis.axis import axis_of
+from bench.analysis.images import image_ranking
 from bench.analysis.results import Results
-from bench.analysis.tables import bd_table, known_metrics, point_table
+from bench.analysis.tables import bd_table, default_anchor, known_metrics, point_table
 from bench.errors import UsageError
 from bench.files import whole, write_whole
 from bench.metrics.metric import column
 from bench.report.ablation_text import ablation_tables
+from bench.report.export_json import codec_compare, compressai
 from bench.report.markup import latex_table, markdown_table
 
 log = logging.getLogger("bench")
@@ -31,9 +31,10 @@ def export(results: Results, to: str, folder: str | Path) -> list[Path]:
     Parameters
     ----------
     to : one of :data:`FORMATS`. "csv", "latex" and "markdown" write the points of the curves, the
-        BD table and, where the run has variants of a codec, the ablation table; "parquet" these
-        and all cells; "compressai" and "codec-compare" a JSON file
-        per codec (and the list that codec-compare's viewer is pointed to).
+        BD table and, where the run has variants of a codec, the ablation table; "csv" also BD
+        image by image and the agreement of metrics; "parquet" these and all cells; "compressai"
+        and "codec-compare" a JSON file per codec (and the list that codec-compare's viewer is
+        pointed to); "figures" curves and Pareto fronts as SVG, PDF and PNG.
     folder : where to; made if need be.
 
     Raises
@@ -65,10 +66,36 @@ def _parquet(results: Results, folder: Path) -> Iterator[Path]:
 
 
 def _frames(results: Results) -> dict[str, pd.DataFrame]:
-    frames = {"points": _points(results), "bd": bd_table(results)}
+    anchor = default_anchor(results.codecs)
+    images = [
+        image_ranking(results, metric, anchor, dataset).assign(
+            dataset=dataset, metric=metric, anchor=anchor
+        )
+        for dataset in results.datasets
+        for metric in known_metrics(results)
+        if anchor in results.only(dataset).codecs
+    ]
+    agreement = [rank_correlation(results, d).assign(dataset=d) for d in results.datasets]
+    frames = {
+        "points": _points(results),
+        "bd": bd_table(results),
+        "images": _first(pd.concat(images, ignore_index=True), "dataset", "metric", "anchor"),
+        "agreement": _first(pd.concat(agreement, ignore_index=True), "dataset"),
+    }
     if found := ablations(results):
         frames["ablation"] = pd.concat([one.table() for one in found], ignore_index=True)
     return frames
+
+
+def _first(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return a table with these columns before the others."""
+    return frame[[*columns, *(name for name in frame.columns if name not in columns)]]
+
+
+def _figures(results: Results, folder: Path) -> Iterator[Path]:
+    from bench.report.export_figures import write_figures
+
+    yield from write_figures(results, folder)
 
 
 def _latex(results: Results, folder: Path) -> Iterator[Path]:
@@ -161,125 +188,12 @@ def _points(results: Results) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-#: What CompressAI's files call a metric of ours; others go under our own name.
-_COMPRESSAI = {"psnr": "psnr-rgb", "ms-ssim": "ms-ssim-rgb"}
-
-
-def _compressai(results: Results, folder: Path) -> Iterator[Path]:
-    for dataset in results.datasets:
-        points = point_table(results, dataset)
-        # Decibels are left to its plots: they convert whatever has ms-ssim in its name.
-        metrics = [n for n in results.metrics if column(n) in points and n != "ms-ssim-db"]
-        for codec, rows in points.groupby("codec", sort=False):
-            values = {_COMPRESSAI.get(n, n): rows[column(n)] for n in metrics}
-            values |= {"bpp": rows["bpp"]}
-            values |= {"encoding_time": rows["encode_s"], "decoding_time": rows["decode_s"]}
-            finite = {name: list(v) for name, v in values.items() if np.isfinite(v).all()}
-            document = {
-                "name": codec,
-                "description": _title(results, str(codec)),
-                "meta": {"dataset": dataset, "n_images": int(rows["n_images"].iloc[0])},
-                "results": finite,
-            }
-            path = folder / f"{_file_name(results, dataset, str(codec))}.json"
-            write_whole(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-            yield path
-
-
-#: Our columns to the fields of codec-compare's viewer, with their descriptions.
-_FIELDS = {
-    "image": ("original_name", "File name of the original image"),
-    "width": ("width", "Pixel columns of the original image"),
-    "height": ("height", "Pixel rows of the original image"),
-    "quality": ("quality", "Setting of the encoder"),
-    "bytes": ("encoded_size", "Size of the bitstream in bytes"),
-    "bpp": ("bpp", "Encoded bits per pixel"),
-    "encode_s": ("encoding_time", "Encoding duration in seconds"),
-    "decode_s": ("decoding_time", "Decoding duration in seconds"),
-    "ms_ssim": ("msssim", "MS-SSIM, mean over R, G and B"),
-}
-_WHOLE = {"width", "height", "bytes"}
-
-
-def _codec_compare(results: Results, folder: Path) -> Iterator[Path]:
-    metrics = {column(name): name for name in results.metrics}
-    columns = [*list(_FIELDS)[:-1], *metrics]
-    written = []
-    for dataset in results.datasets:
-        cells = results.only(dataset).frame
-        for codec, rows in cells[cells["status"] == "ok"].groupby("codec", sort=False):
-            # Its loader takes numbers only, as many in every row.
-            kept = [c for c in columns if c not in metrics or np.isfinite(rows[c]).any()]
-            numbers = [c for c in kept if c != "image"]
-            defined = np.isfinite(rows[numbers].to_numpy(np.float64)).all(axis=1)
-            finite = rows.loc[list(rows.index[defined]), kept]
-            if len(finite) < len(rows):
-                log.warning(
-                    "%s: %d of %d cells are not exported: a value is undefined or infinite",
-                    codec, len(rows) - len(finite), len(rows),
-                )  # fmt: skip
-            document = _batch(results, str(codec), dataset, finite, metrics)
-            path = folder / f"{_file_name(results, dataset, str(codec))}.json"
-            write_whole(path, json.dumps(document, ensure_ascii=False, allow_nan=False))
-            written.append(path)
-            yield path
-    index = folder / "batches.json"
-    write_whole(index, json.dumps([[path.name] for path in written]))
-    yield index
-
-
-def _batch(
-    results: Results, codec: str, dataset: str, cells: pd.DataFrame, metrics: dict[str, str]
-) -> dict[str, Any]:
-    identity = _identity(results, codec)
-    constants = {
-        "name": ("Name of this batch", f"{_title(results, codec)} on {dataset}"),
-        "codec": ("Name of the codec", codec),
-        "version": ("Identity of the codec in the run", identity),
-        "time": ("When the run started", str(results.info.get("started", ""))),
-        "source data set": ("Data set of the original images", dataset),
-    }
-    constants = {name: known for name, known in constants.items() if known[1]}
-    fields = [
-        _FIELDS.get(name) or (name, _described(metrics[name]) if name in metrics else name)
-        for name in cells.columns
-    ]
-    rows = cells.astype(dict.fromkeys(_WHOLE & set(cells.columns), "int64"))
-    return {
-        "constant_descriptions": [{name: text} for name, (text, _) in constants.items()],
-        "constant_values": [value for _, value in constants.values()],
-        "field_descriptions": [{name: text} for name, text in fields],
-        "field_values": rows.astype(object).to_numpy().tolist(),
-    }
-
-
-def _identity(results: Results, codec: str) -> str:
-    """Return the identity that a codec was measured under."""
-    frame = results.frame
-    return str(frame.loc[frame["codec"] == codec, "codec_id"].iloc[0])
-
-
-def _described(metric: str) -> str:
-    axis = axis_of(metric)
-    return axis.title + (f", {axis.unit}" if axis.unit else "")
-
-
-def _title(results: Results, codec: str) -> str:
-    card = results.info.get("codecs", {}).get(codec, {})
-    return str(card.get("title", "") or codec)
-
-
-def _file_name(results: Results, dataset: str, codec: str) -> str:
-    """Return a name that is a plain file name, whatever a data set or codec is called."""
-    name = codec if len(results.datasets) == 1 else f"{dataset}-{codec}"
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "curve"
-
-
 FORMATS: dict[str, Callable[[Results, Path], Iterator[Path]]] = {
     "csv": _csv,
     "parquet": _parquet,
     "latex": _latex,
     "markdown": _markdown,
-    "compressai": _compressai,
-    "codec-compare": _codec_compare,
+    "compressai": compressai,
+    "codec-compare": codec_compare,
+    "figures": _figures,
 }

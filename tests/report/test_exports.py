@@ -32,7 +32,7 @@ def test_every_format_writes_the_files_it_names_and_no_others(
 ) -> None:
     paths = export(results, to, tmp_path / "out" / to)
     assert paths
-    assert sorted(paths) == sorted((tmp_path / "out" / to).iterdir())
+    assert sorted(paths) == sorted(p for p in (tmp_path / "out" / to).rglob("*") if p.is_file())
 
 
 def test_csv_and_parquet_hold_the_tables_of_the_analysis(results: Results, tmp_path: Path) -> None:
@@ -45,6 +45,30 @@ def test_csv_and_parquet_hold_the_tables_of_the_analysis(results: Results, tmp_p
         assert list(read(tmp_path / f"bd.{ending}")["bd_rate"]) == list(table["bd_rate"])
     cells = pd.read_parquet(tmp_path / "cells.parquet")
     pd.testing.assert_frame_equal(cells, results.frame, check_dtype=False)
+
+
+def test_csv_holds_bd_image_by_image_and_the_agreement_of_metrics(
+    results: Results, tmp_path: Path
+) -> None:
+    export(results, "csv", tmp_path)
+    images = pd.read_csv(tmp_path / "images.csv", keep_default_na=False)
+    assert list(images.columns[:5]) == ["dataset", "metric", "anchor", "codec", "image"]
+    assert set(images["metric"]) == {"psnr", "ssim"}
+    table = pd.read_csv(tmp_path / "bd.csv").set_index("metric")["image_mean"]
+    means = images.groupby("metric")["bd_rate"].mean()
+    assert means.to_dict() == pytest.approx(table.to_dict())
+    (pair,) = pd.read_csv(tmp_path / "agreement.csv").to_dict("records")
+    assert (pair["dataset"], pair["metric"], pair["other"]) == ("crops", "psnr", "ssim")
+
+
+def test_figures_come_in_every_kind_for_every_metric(results: Results, tmp_path: Path) -> None:
+    names = {path.name for path in export(results, "figures", tmp_path)}
+    assert names == {
+        f"{what}-{metric}.{kind}"
+        for what in ("curves", "front") for metric in ("psnr", "ssim")
+        for kind in ("svg", "pdf", "png")
+    }  # fmt: skip
+    assert (tmp_path / "curves-psnr.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_the_latex_table_is_in_booktabs_style_with_all_rows(
