@@ -9,7 +9,7 @@ from bench.gate.verdict import Finding, Outcome, Verdict
 from bench.report.markup import markdown_table
 from bench.text import table
 
-_HEADERS = ("", "codec", "rule", "setting", "image", "change", "allowed", "how sure")
+_HEADERS = ("", "codec", "rule", "setting", "image", "worse by", "allowed", "how sure")
 _ALIGN = "lllllrrl"
 _MARK = {
     Outcome.REGRESSION: "WORSE",
@@ -39,8 +39,7 @@ def terminal(verdict: Verdict, width: int | None = None) -> str:
     if bullets:
         parts.append("\n".join(_wrap(line, width) for line in bullets))
     parts.append(verdict.headline)
-    if offer := new_baseline(verdict):
-        parts.append(offer)
+    parts += [_wrap(line, width) for line in advice(verdict)]
     return "\n\n".join(parts)
 
 
@@ -56,21 +55,28 @@ def markdown(verdict: Verdict) -> str:
         lines += ["<details>", f"<summary>{len(rest)} checks passed</summary>", ""]
         lines += [_table(rest), "", "</details>", ""]
     lines += [f"- {escaped(note)}" for note in verdict.notes]
-    if offer := new_baseline(verdict):
-        lines += ["", escaped(offer)]
+    for line in advice(verdict):
+        lines += ["", escaped(line)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def new_baseline(verdict: Verdict) -> str:
-    """Return the offer of a new baseline where the codec got better; empty otherwise."""
+def advice(verdict: Verdict) -> list[str]:
+    """Return what to do next: how to hold on to a gain, how to accept a loss that is meant."""
+    how = f"bench baseline update {verdict.run or 'RUN'} {verdict.baseline or 'FILE'}"
     better = [f for f in verdict.ordered if f.outcome is Outcome.BETTER]
-    if not better or verdict.exit_code:
-        return ""
-    best = "; ".join(f.message for f in better[:3])
-    return (
-        f"Better than the baseline: {best}. To hold on to it: "
-        f"bench baseline update {verdict.run or 'RUN'} {verdict.baseline or 'FILE'}"
-    )
+    if verdict.outcome is Outcome.BETTER:
+        best = "; ".join(f.message for f in better[:3])
+        return [f"Better than the baseline: {best}. To hold on to it: {how}"]
+    if verdict.outcome is not Outcome.REGRESSION:
+        return []
+    lines = []
+    curves = {f.codec for f in better if f.rule == "bd_rate"}
+    for codec in sorted(curves & {f.codec for f in verdict.offending if f.rule == "drop"}):
+        lines.append(
+            f"{codec} has less quality at its settings and yet a better curve: its settings moved. "
+            "Where only the curve counts, turn the rule drop off."
+        )
+    return [*lines, f"If that is meant, accept it: {how}"]
 
 
 def escaped(text: str) -> str:
@@ -91,22 +97,17 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         finding.rule_name,
         "" if math.isnan(finding.setting) else f"{finding.setting:g}",
         finding.image,
-        _number(finding.change, finding.unit, sign=finding.unit not in _COUNTS),
+        _number(finding.change, finding.unit),
         _number(finding.limit, finding.unit),
         finding.sure,
     )
 
 
-_COUNTS = ("cells", "bitstreams", "×")
-
-
-def _number(value: float, unit: str, sign: bool = False) -> str:
+def _number(value: float, unit: str) -> str:
     if math.isnan(value):
         return ""
-    if unit == "×":
-        return f"×{value:.3g}"
-    text = f"{value:+.3g}" if sign else f"{value:g}"
-    return f"{text} {unit}".rstrip()
+    text = f"×{value:.3g}" if unit == "×" else f"{value:.3g} {unit}"
+    return text.rstrip()
 
 
 def _wrap(line: str, width: int | None) -> str:

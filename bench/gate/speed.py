@@ -1,26 +1,25 @@
 """The rules on time, which is noisy: a test over repeats, within one run, over all cells at once.
 
-Times of different runs can't be compared: the machine, its load and its temperature differ. So a
-run in the timing mode measures the codec beside another one, round by round, and the gate looks at
-the codec's time relative to the other's:
-
-- a *predecessor* is the codec's previous build: its own times are what was expected;
-- a *yardstick* is a codec that does not change: in each round the codec's time is divided by the
-  yardstick's, and compared with the same quotient in the baseline.
-
 In every cell (setting and image) a one-sided Mann-Whitney test asks whether the times are larger
 than the *largest allowed* ones, so that neither noise nor a rise within the limit is an alarm; the
-fastest repeat, too, must be above the limit of the fastest expected one. The p-values of all cells
-of a codec, encoding and decoding, are corrected together after Benjamini and Hochberg. Holm's
-correction would be out of reach: with 8 repeats the smallest p there is is 1/12870, and among 192
-cells Holm asks the first one for alpha/192, while a codec that became slower did so in many cells
-at once, which is what Benjamini-Hochberg makes use of. In a run where nothing changed, all
-hypotheses hold, and there the share of such runs with any alarm is at most alpha, as with Holm.
+fastest repeat, too, must be above the limit of the fastest expected one. A test of all cells of a
+direction at once, van Elteren's sum of their Mann-Whitney statistics, sees a codec that became
+slower everywhere through noise in which no single cell is sure; there, the fastest repeats of most
+cells must be above the limit.
+
+The p-values of all these tests of a codec, encoding and decoding, are corrected together after
+Benjamini and Hochberg. Holm's correction would be out of reach: with 8 repeats the smallest p there
+is in a cell is 1/12870, and among 192 cells Holm asks the first one for alpha/192, while a codec
+that became slower did so in many cells at once, which is what Benjamini-Hochberg makes use of. In a
+run where nothing changed, all hypotheses hold, and there the share of such runs with any alarm is
+at most alpha, as with Holm.
 
 References
 ----------
 H. B. Mann, D. R. Whitney, "On a test of whether one of two random variables is stochastically
     larger than the other", Ann. Math. Statist. 18, 1947.
+P. van Elteren, "On the combination of independent two-sample tests of Wilcoxon", Bull. Inst. Int.
+    Statist. 37, 1960.
 Y. Benjamini, Y. Hochberg, "Controlling the false discovery rate", J. R. Statist. Soc. B 57, 1995;
     for cells that share the machine's noise: Y. Benjamini, D. Yekutieli, Ann. Statist. 29, 2001.
 """
@@ -35,32 +34,10 @@ import numpy as np
 
 from bench.errors import RunError
 from bench.gate.align import Aligned
-from bench.gate.rules import FEWEST_REPEATS, Limits
-from bench.gate.times import Array, Key, Repeats, read_times
+from bench.gate.expected import Sample, samples_of
+from bench.gate.rules import Limits
+from bench.gate.times import Array
 from bench.gate.verdict import Finding, Outcome
-
-_DIRECTIONS = ("encode", "decode")
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """The repeats of a cell in one direction, as seconds of this run, and the expected ones."""
-
-    direction: str
-    setting: float
-    image: str
-    seconds: Array
-    expected: Array
-
-    @property
-    def ratio(self) -> float:
-        """Median over expected median."""
-        return float(np.median(self.seconds) / np.median(self.expected))
-
-    @property
-    def rise(self) -> float:
-        """Rise of the median in seconds."""
-        return float(np.median(self.seconds) - np.median(self.expected))
 
 
 def time_findings(aligned: Aligned, codec: str, limits: Limits) -> Iterator[Finding]:
@@ -68,29 +45,72 @@ def time_findings(aligned: Aligned, codec: str, limits: Limits) -> Iterator[Find
     if not limits.timed:
         return
     try:
-        samples = _samples(aligned, codec, limits)
+        samples = samples_of(aligned, codec, limits)
     except RunError as error:
         yield Finding("times", Outcome.UNDECIDABLE, f"{codec}: {error}", codec)
         return
     judged = [s for s in samples if _limits_of(s.direction, limits) != (None, None)]
-    corrected = p_values(judged, limits)
-    for direction in _DIRECTIONS:
-        mine = [(s, p) for s, p in zip(judged, corrected, strict=True) if s.direction == direction]
-        if mine:
-            yield from _judge(codec, direction, mine, limits)
+    yield from _judge(codec, judged, p_values(judged, limits), limits)
 
 
-def p_values(samples: list[Sample], limits: Limits) -> Array:
-    """Return for each sample how likely such times are if they are within their limit, shape
-    (samples,), corrected for the number of samples.
+@dataclass(frozen=True, eq=False)
+class PValues:
+    """How likely such times are if they are within their limits, corrected for the number of tests.
+
+    Parameters
+    ----------
+    cells : shape (samples,). overall : of all cells of a direction at once, by direction.
     """
+
+    cells: Array
+    overall: dict[str, float]
+
+    @property
+    def tests(self) -> int:
+        """How many tests they are corrected for."""
+        return len(self.cells) + len(self.overall)
+
+
+def p_values(samples: list[Sample], limits: Limits) -> PValues:
+    """Return the p-values of every sample and of every direction."""
     from scipy.stats import false_discovery_control, mannwhitneyu
 
-    raw = [
-        mannwhitneyu(sample.seconds, _allowed(sample, limits), alternative="greater").pvalue
+    tests = [
+        mannwhitneyu(sample.seconds, _allowed(sample, limits), alternative="greater")
         for sample in samples
     ]
-    return np.asarray(false_discovery_control(raw) if raw else [], np.float64)
+    directions = list(dict.fromkeys(sample.direction for sample in samples))
+    overall = [
+        van_elteren(
+            [
+                (float(test.statistic), len(sample.seconds), len(sample.expected))
+                for sample, test in zip(samples, tests, strict=True)
+                if sample.direction == direction
+            ]
+        )
+        for direction in directions
+    ]
+    raw = [*(float(test.pvalue) for test in tests), *overall]
+    corrected = np.asarray(false_discovery_control(raw) if raw else [], np.float64)
+    return PValues(
+        corrected[: len(tests)],
+        dict(zip(directions, map(float, corrected[len(tests) :]), strict=True)),
+    )
+
+
+def van_elteren(strata: list[tuple[float, int, int]]) -> float:
+    """Return the one-sided p-value of Mann-Whitney statistics of independent strata together, by
+    the normal approximation.
+
+    Parameters
+    ----------
+    strata : statistic, and the sizes of the sample said to be larger and of the other one.
+    """
+    from scipy.stats import norm
+
+    surplus = sum((u - m * n / 2) / (m + n + 1) for u, m, n in strata)
+    variance = sum(m * n / (m + n + 1) / 12 for _, m, n in strata)
+    return float(norm.sf(surplus / math.sqrt(variance)))
 
 
 def _limits_of(direction: str, limits: Limits) -> tuple[float | None, float | None]:
@@ -100,28 +120,66 @@ def _limits_of(direction: str, limits: Limits) -> tuple[float | None, float | No
 
 
 def _allowed(sample: Sample, limits: Limits) -> Array:
-    """Return the expected times moved to the limit: a rise must exceed each limit given."""
-    ratio, milliseconds = _limits_of(sample.direction, limits)
-    bounds = [sample.expected * (ratio or 1), sample.expected + (milliseconds or 0) / 1000]
-    return np.asarray(np.maximum(*bounds))
+    """Return the expected times moved to the limit."""
+    return _at_limit(sample.expected, sample.direction, limits)
 
 
-def _fastest_is_slow(sample: Sample, limits: Limits) -> bool:
-    """Return whether even the fastest repeat is above what is allowed of the fastest: a load on the
-    machine only ever adds time, and seldom to all repeats; a slower codec has no fast one.
+def _at_limit(seconds: Array, direction: str, limits: Limits) -> Array:
+    """Return times moved to the limit: a rise must exceed each limit given."""
+    ratio, milliseconds = _limits_of(direction, limits)
+    return np.asarray(np.maximum(seconds * (ratio or 1), seconds + (milliseconds or 0) / 1000))
+
+
+def _fastest(sample: Sample, limits: Limits) -> float:
+    """Return the fastest repeat over what is allowed of the fastest: load seldom slows all repeats,
+    and a slower codec has no fast one.
     """
-    return bool(sample.seconds.min() > _allowed(sample, limits).min())
+    now, expected = sample.fastest
+    return now / float(_at_limit(np.array(expected), sample.direction, limits))
 
 
-def _judge(
-    codec: str, direction: str, samples: list[tuple[Sample, float]], limits: Limits
+def _judge(codec: str, samples: list[Sample], likely: PValues, limits: Limits) -> Iterator[Finding]:
+    for direction, overall in likely.overall.items():
+        mine = [
+            (sample, float(p))
+            for sample, p in zip(samples, likely.cells, strict=True)
+            if sample.direction == direction
+        ]
+        words = f"after correction for {likely.tests} tests"
+        found = [
+            *_everywhere(codec, direction, [sample for sample, _ in mine], overall, limits, words),
+            *_by_setting(codec, direction, mine, limits, words),
+        ]
+        yield from found or [_unchanged(codec, direction, mine, limits)]
+
+
+def _everywhere(
+    codec: str, direction: str, samples: list[Sample], p: float, limits: Limits, words: str
 ) -> Iterator[Finding]:
-    """Yield a finding per setting that became slower, or one that says that none did."""
+    """Yield a finding where all cells together are slower, and the fastest repeats of most are."""
+    if p >= limits.alpha or np.median([_fastest(sample, limits) for sample in samples]) <= 1:
+        return
+    fastest = np.array([sample.fastest for sample in samples])
+    ratio = float(np.median(fastest[:, 0] / fastest[:, 1]))
+    rise = float(np.median(fastest[:, 0] - fastest[:, 1]))
+    rule, change, limit, unit = _amount(direction, limits, ratio, rise)
+    yield Finding(
+        rule, Outcome.REGRESSION,
+        f"{codec}: {direction} time up over all {len(samples)} cells: ×{ratio:.2f}, "
+        f"{1000 * rise:+.3g} ms from fastest to fastest repeat, in the median (allowed "
+        f"{_words(direction, limits)}), p = {p:.2g} {words}",
+        codec, change=change, limit=limit, unit=unit, p=p,
+    )  # fmt: skip
+
+
+def _by_setting(
+    codec: str, direction: str, samples: list[tuple[Sample, float]], limits: Limits, words: str
+) -> Iterator[Finding]:
+    """Yield a finding per setting at which single cells became slower."""
     settings: dict[float, list[tuple[Sample, float]]] = {}
     for sample, p in samples:
-        if p < limits.alpha and _fastest_is_slow(sample, limits):
+        if p < limits.alpha and _fastest(sample, limits) > 1:
             settings.setdefault(sample.setting, []).append((sample, p))
-    allowed = _words(direction, limits)
     for setting, slower in sorted(settings.items()):
         worst, p = max(slower, key=lambda pair: pair[0].ratio)
         there = sum(sample.setting == setting for sample, _ in samples)
@@ -129,125 +187,42 @@ def _judge(
             Outcome.REGRESSION, worst, p, codec, limits,
             f"{codec} at {setting:g}: {direction} time up in {len(slower)} of {there} images, most "
             f"on {worst.image}: ×{worst.ratio:.2f}, {1000 * worst.rise:+.3g} ms (allowed "
-            f"{allowed}), p = {p:.2g} after correction for {len(samples)} cells",
+            f"{_words(direction, limits)}), p = {p:.2g} {words}",
         )  # fmt: skip
-    if not settings:
-        middle = float(np.median([sample.ratio for sample, _ in samples]))
-        worst, p = min(samples, key=lambda pair: pair[1])
-        yield _finding(
-            Outcome.PASS, worst, p, codec, limits,
-            f"{codec}: {direction} time ×{middle:.2f} in the median of {len(samples)} cells "
-            f"(allowed {allowed})",
-        )  # fmt: skip
+
+
+def _unchanged(
+    codec: str, direction: str, samples: list[tuple[Sample, float]], limits: Limits
+) -> Finding:
+    middle = float(np.median([sample.ratio for sample, _ in samples]))
+    worst, p = min(samples, key=lambda pair: pair[1])
+    return _finding(
+        Outcome.PASS, worst, p, codec, limits,
+        f"{codec}: {direction} time ×{middle:.2f} in the median of {len(samples)} cells (allowed "
+        f"{_words(direction, limits)})",
+    )  # fmt: skip
 
 
 def _finding(
     outcome: Outcome, sample: Sample, p: float, codec: str, limits: Limits, message: str
 ) -> Finding:
-    ratio, milliseconds = _limits_of(sample.direction, limits)
-    rule = f"{sample.direction}_{'ratio' if ratio is not None else 'ms'}"
-    change, limit = (sample.ratio, ratio) if ratio else (1000 * sample.rise, milliseconds)
+    rule, change, limit, unit = _amount(sample.direction, limits, sample.ratio, sample.rise)
     return Finding(
-        rule, outcome, message, codec, "", sample.setting, sample.image,
-        change, math.nan if limit is None else limit, "×" if ratio else "ms", p=float(p),
-    )  # fmt: skip
+        rule, outcome, message, codec, "", sample.setting, sample.image, change, limit, unit, p=p
+    )
+
+
+def _amount(
+    direction: str, limits: Limits, ratio: float, rise: float
+) -> tuple[str, float, float, str]:
+    """Return rule, change, limit and unit as the limit is given: as a ratio where there is one."""
+    allowed, milliseconds = _limits_of(direction, limits)
+    if allowed is not None:
+        return f"{direction}_ratio", ratio, allowed, "×"
+    return f"{direction}_ms", 1000 * rise, math.nan if milliseconds is None else milliseconds, "ms"
 
 
 def _words(direction: str, limits: Limits) -> str:
     ratio, milliseconds = _limits_of(direction, limits)
     words = [f"×{ratio:g}"] if ratio is not None else []
     return " and ".join(words + ([f"{milliseconds:g} ms"] if milliseconds is not None else []))
-
-
-def _samples(aligned: Aligned, codec: str, limits: Limits) -> list[Sample]:
-    """Return both directions of every cell of the baseline. Raises RunError for what is missing."""
-    times = _by_pixels(aligned, read_times(aligned.run.path.parent))
-    other = limits.yardstick or limits.predecessor
-    if not any(key[0] == other for key in times):
-        raise RunError(f"the run holds no times of {other}, against which they are to be measured")
-    cells = [(codec, float(p.was.quality), p.was.image) for p in aligned.pairs[codec] if p.sound]
-    samples = []
-    for key in cells:
-        if key not in times:
-            raise RunError(f"the run holds no times at {key[1]:g} on {key[2]}")
-        if limits.yardstick:
-            seconds, expected = _against_yardstick(aligned, key, times, other)
-        else:
-            seconds, expected = times[key], _of_predecessor(times, key, other)
-        for which, direction in enumerate(_DIRECTIONS):
-            sample = Sample(direction, key[1], key[2], seconds[which], expected[which])
-            _check(sample)
-            samples.append(sample)
-    return samples
-
-
-def _check(sample: Sample) -> None:
-    fewest = min(len(sample.seconds), len(sample.expected))
-    if fewest < FEWEST_REPEATS:
-        raise RunError(
-            f"{fewest} repeats are too few to tell a rise from noise, at least {FEWEST_REPEATS} "
-            f"are needed in run and baseline: bench run --timing --repeats {FEWEST_REPEATS}"
-        )
-    if not np.median(sample.expected) > 0:
-        raise RunError(f"the expected time at {sample.setting:g} on {sample.image} is zero")
-
-
-def _of_predecessor(times: Repeats, key: Key, predecessor: str) -> Array:
-    theirs = (predecessor, key[1], key[2])
-    if theirs not in times:
-        raise RunError(f"the run holds no times of {predecessor} at {key[1]:g} on {key[2]}")
-    return times[theirs]
-
-
-def _against_yardstick(
-    aligned: Aligned, key: Key, times: Repeats, yardstick: str
-) -> tuple[Array, Array]:
-    """Return the cell's times and those that the baseline lets expect, both relative to the
-    yardstick round by round, and then in seconds at the yardstick's median pace of this run.
-    """
-    baseline = {
-        (t.codec, float(t.quality), t.image): np.array([t.encode_s, t.decode_s])
-        for t in aligned.baseline.times
-    }
-    if key not in baseline:
-        raise RunError(
-            f"the baseline holds no times of {key[0]}: write it from a run of the timing mode"
-        )
-    settings = [k for k in baseline if k[0] == yardstick and k[2] == key[2]]
-    lacking = [k for k in settings if k not in times]
-    if not settings or lacking:
-        where = "run" if settings else "baseline"
-        raise RunError(f"the {where} lacks times of the yardstick {yardstick} on {key[2]}")
-    now, was = _pace(times, settings), _pace(baseline, settings)
-    median = np.median(now, axis=1, keepdims=True)
-    return _quotient(times[key], now) * median, _quotient(baseline[key], was) * median
-
-
-def _pace(times: Repeats, settings: list[Key]) -> Array:
-    """Return the yardstick's seconds in each round, shape (2, rounds): its time over all settings
-    at the pace of the round, which is the median over settings, so that one that was disturbed does
-    not disturb the rest.
-    """
-    rounds = min(times[key].shape[1] for key in settings)
-    repeats = np.array([times[key][:, :rounds] for key in settings])
-    medians = np.median(repeats, axis=2, keepdims=True)
-    if not (medians > 0).all():
-        raise RunError("a time of the yardstick is zero")
-    return np.asarray(np.median(repeats / medians, axis=0) * medians.sum(axis=0))
-
-
-def _quotient(times: Array, pace: Array) -> Array:
-    rounds = min(times.shape[1], pace.shape[1])
-    return np.asarray(times[:, :rounds] / pace[:, :rounds])
-
-
-def _by_pixels(aligned: Aligned, times: Repeats) -> Repeats:
-    """Return the run's times under the names that the baseline has for the same pixels."""
-    frame = aligned.run.frame
-    pixels = dict(zip(frame["image"], frame["image_sha256"], strict=True))
-    names = {image.sha256: name for name, image in aligned.baseline.images.items()}
-    return {
-        (codec, quality, names[pixels[image]]): repeats
-        for (codec, quality, image), repeats in times.items()
-        if pixels.get(image) in names
-    }
