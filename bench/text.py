@@ -29,6 +29,11 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TB"
 
 
+def plural(count: int, word: str) -> str:
+    """Return a count with its noun: 1 cell, 2 cells."""
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
 def _width(text: str) -> int:
     """Return how many terminal columns `text` takes: wide characters take two, marks none."""
     return sum(

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bench.cli.measured import HELP, in_words, run_folder
 from bench.errors import UsageError
+from bench.text import plural
+
+if TYPE_CHECKING:
+    from bench.gate.baseline import Baseline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,9 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     write = commands.add_parser("write", help="write a baseline from a run")
     update = commands.add_parser("update", help="replace a baseline, and show what moved")
-    for command in (write, update):
-        command.add_argument("run", metavar="RUN", help="the run's folder")
-        command.add_argument("file", metavar="FILE", help="the baseline, to be committed")
+    for command, more in (write, "[--force]"), (update, "[--dry-run]"):
+        command.usage = (
+            f"bench baseline {command.prog.split()[-1]} [--measure ARGS] {more} [RUN] FILE"
+        )
+        command.add_argument("paths", nargs="+", metavar="[RUN] FILE", help="the run's folder; the "
+                             "baseline, to be committed")  # fmt: skip
+        command.add_argument("--measure", metavar="ARGS", help=HELP)
     write.add_argument("--force", action="store_true", help="replace a file that is there")
     update.add_argument("--dry-run", action="store_true", help="show what moved and stop")
     check = commands.add_parser("check", help="tell sound baselines from cut and edited ones")
@@ -30,23 +40,41 @@ def main(args: argparse.Namespace) -> int:
     if args.action == "check":
         for file in args.files:
             baseline = read_baseline(file)
-            print(f"{file}: {len(baseline.cells)} cells of {len(baseline.codecs)} codecs")
+            print(f"{file}: {_contents(baseline)}")
         return 0
-    if args.action == "write":
-        if Path(args.file).exists() and not args.force:
-            raise UsageError(
-                f"{args.file} is there already; to see what moves: bench baseline update "
-                f"{args.run} {args.file}; to replace it unseen: --force"
-            )
-        baseline = baseline_of(args.run)
-        write_baseline(baseline, args.file)
-        print(f"{args.file}: {len(baseline.cells)} cells of {len(baseline.codecs)} codecs")
-        return 0
-    from bench.gate.moved import moved
+    run, file = _run_and_file(args.paths, args.measure)
+    if args.action == "write" and Path(file).exists() and not args.force:
+        raise UsageError(
+            f"{file} is there already; to see what moves: bench baseline update "
+            f"{in_words(run, args.measure)} {file}; to replace it unseen: --force"
+        )
+    # A baseline that can't be read is told before anything is measured.
+    was = read_baseline(file) if args.action == "update" else None
+    with run_folder(run, args.measure) as folder:
+        now = baseline_of(folder)
+    if was is not None:
+        from bench.gate.moved import moved
 
-    was, now = read_baseline(args.file), baseline_of(args.run)
-    print(moved(was, now))
-    if not args.dry_run:
-        write_baseline(now, args.file)
-        print(f"{args.file}: {len(now.cells)} cells of {len(now.codecs)} codecs")
+        print(moved(was, now))
+        if args.dry_run:
+            return 0
+    write_baseline(now, file)
+    print(f"{file}: {_contents(now)}")
     return 0
+
+
+def _run_and_file(paths: list[str], measure: str | None) -> tuple[str | None, str]:
+    match paths:
+        case [run, file]:
+            return run, file
+        case [file] if measure is not None:
+            return None, file
+    raise UsageError(
+        "name the run's folder and the baseline's file, or the file alone with --measure "
+        f"'ARGUMENTS', not {' '.join(paths)}"
+    )
+
+
+def _contents(baseline: Baseline) -> str:
+    cells, codecs = len(baseline.cells), len(baseline.codecs)
+    return f"{plural(cells, 'cell')} of {plural(codecs, 'codec')}"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.cli.measured import HELP, in_words, run_folder
 from bench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
@@ -35,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("run", nargs="?", metavar="RUN", help="the run's folder")
     add("--baseline", required=True, metavar="FILE", help="made by bench baseline write")
-    add("--measure", metavar="ARGS", help="measure first: the arguments of bench run in one word, "
-        "such as '--codecs ./mine.py --images 4'; RUN may then be left out")  # fmt: skip
+    add("--measure", metavar="ARGS", help=HELP)
     add("--rule", action="append", default=[], metavar="[GLOB:]NAME=VALUE",
         help="a limit, for all codecs or those of a glob: bd_rate.psnr=0.3, 'mine*:exact=true', "
         "worst_image.psnr=off; may be repeated")  # fmt: skip
@@ -61,11 +57,11 @@ def main(args: argparse.Namespace) -> int:
 
     try:
         rules = _rules(args)
-        with _run_folder(args) as run:
+        with run_folder(args.run, args.measure) as run:
             verdict = _judge(args, run, rules)
     except BenchError as error:
         # A file of an earlier run must not pass for this one's.
-        _write(args, unreadable(str(error), args.run or "", args.baseline))
+        _write(args, unreadable(str(error), in_words(args.run, args.measure), args.baseline))
         if args.svg:
             Path(args.svg).unlink(missing_ok=True)
         error.exit_code = 2
@@ -85,7 +81,9 @@ def _judge(args: argparse.Namespace, run: Path, rules: list[Gates]) -> Verdict:
 
     baseline = read_baseline(args.baseline)
     results = read_results(run)
-    verdict = judge(results, baseline, rules, names=(str(run), args.baseline))
+    verdict = judge(
+        results, baseline, rules, names=(in_words(args.run, args.measure), args.baseline)
+    )
     if args.svg:
         from bench.gate.figure import draw
 
@@ -105,33 +103,6 @@ def _rules(args: argparse.Namespace) -> list[Gates]:
     else:
         found = find_rules(Path())
     return [*([found] if found else []), parse_options(args.rule)]
-
-
-@contextmanager
-def _run_folder(args: argparse.Namespace) -> Iterator[Path]:
-    """Yield the run's folder; measure into it first where that is asked for."""
-    if args.measure is None:
-        if not args.run:
-            raise UsageError("name the run's folder, or measure one with --measure 'ARGUMENTS'")
-        yield Path(args.run)
-        return
-    with tempfile.TemporaryDirectory(prefix="bench-gate-") as folder:
-        out = args.run or str(Path(folder) / "run")
-        _measure(args.measure, out)
-        yield Path(out)
-
-
-def _measure(arguments: str, out: str) -> None:
-    from bench.cli import run
-
-    parser = argparse.ArgumentParser(prog="bench gate --measure", add_help=False)
-    run.add_arguments(parser)
-    try:
-        words = shlex.split(arguments)
-    except ValueError as error:
-        raise UsageError(f"--measure: {error}: {arguments}") from None
-    # Cells that fail are the gate's to judge.
-    run.main(parser.parse_args([*words, "--out", out, "--quiet"]))
 
 
 def _write(args: argparse.Namespace, verdict: Verdict) -> None:

@@ -175,7 +175,8 @@ def notes(aligned: Aligned) -> Iterator[str]:
     known = {image.sha256 for image in baseline.images.values()}
     more = len(set(run.frame["image_sha256"]) - known)
     if more:
-        yield f"{more} images of the run are not in the baseline, so not gated"
+        are = "image of the run is" if more == 1 else "images of the run are"
+        yield f"{more} {are} not in the baseline, so not gated"
     if run.datasets and baseline.dataset.name not in run.datasets:
         yield f"the data set is called {baseline.dataset.name} there and {run.datasets[0]} here"
 

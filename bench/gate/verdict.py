@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from bench.analysis.bootstrap import NO_INTERVAL, Interval
+from bench.text import plural
 
 
 class Outcome(enum.Enum):
@@ -61,7 +62,8 @@ class Finding:
         if not math.isnan(self.p):
             return f"p = {self.p:.2g}"
         if not math.isnan(self.interval[0]):
-            return f"95 %: {self.interval[0]:+.2f} … {self.interval[1]:+.2f}"
+            low, high = (round(end, 2) + 0.0 for end in self.interval)  # no -0.00
+            return f"95 %: {low:+.2f} … {high:+.2f}"
         return ""
 
 
@@ -116,13 +118,13 @@ class Verdict:
         if self.outcome is Outcome.REGRESSION:
             more = count[Outcome.UNDECIDABLE]
             rest = f"; {more} more could not be decided" if more else ""
-            return f"red: {_plural(count[Outcome.REGRESSION], 'regression')}{rest}"
+            return f"red: {plural(count[Outcome.REGRESSION], 'regression')}{rest}"
         if self.outcome is Outcome.UNDECIDABLE:
             number = count[Outcome.UNDECIDABLE]
-            return f"undecidable: {_plural(number, 'question')} open" if number else (
+            return f"undecidable: {plural(number, 'question')} open" if number else (
                 "undecidable: no rule compared anything"
             )  # fmt: skip
-        passed = _plural(count[Outcome.PASS] + count[Outcome.BETTER], "check")
+        passed = plural(count[Outcome.PASS] + count[Outcome.BETTER], "check")
         better = count[Outcome.BETTER]
         return f"green: {passed} passed" + (f", {better} of them better" if better else "")
 
@@ -131,7 +133,3 @@ def unreadable(message: str, run: str, baseline: str) -> Verdict:
     """Return the verdict where run or baseline can't be read at all."""
     finding = Finding("run", Outcome.UNDECIDABLE, message)
     return Verdict((finding,), run=run, baseline=baseline)
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}{'s' * (count != 1)}"

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 from gating import leave
+from junitparser import Failure, JUnitXml
+from sarif_pydantic import Sarif
 
 from bench.cli import main
 
@@ -19,7 +21,7 @@ OUTPUTS = {
 
 @pytest.fixture(scope="module")
 def red(clean, tmp_path_factory) -> tuple[int, str, Path]:
-    """Exit code, standard output and folder of a gate that found two losses."""
+    """Exit code, standard output and folder of a gate that found losses of a codec."""
     from contextlib import redirect_stdout
     from io import StringIO
 
@@ -69,6 +71,20 @@ def test_junit_counts_what_it_holds(red):
     assert int(suite.get("errors")) == len(suite.findall("testcase/error")) == 0
     names = {(c.get("classname"), c.get("name")) for c in cases if c.find("failure") is not None}
     assert any(codec == "webp" and name.startswith("drop.psnr 40") for codec, name in names)
+
+
+def test_a_reader_of_junit_finds_the_same(red):
+    suites = JUnitXml.fromfile(str(red[2] / "junit.xml"))
+    assert (suites.failures, suites.errors) == (3, 0)
+    bad = [case for suite in suites for case in suite if case.result]
+    assert [type(result) for case in bad for result in case.result] == [Failure] * 3
+    assert {case.classname for case in bad} == {"webp"}  # two BD-rates and a drop
+
+
+def test_a_model_of_sarif_knows_every_field(red):
+    text = (red[2] / "gate.sarif").read_text()
+    read = Sarif.model_validate_json(text)
+    assert json.loads(read.model_dump_json(by_alias=True, exclude_none=True)) == json.loads(text)
 
 
 def test_sarif_and_annotations_point_at_the_line_of_the_baseline(red):

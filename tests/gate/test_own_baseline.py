@@ -1,62 +1,111 @@
-"""The project's own gate: classical codecs on two Kodak images against a committed baseline.
+"""The project's own gate: codecs that ship, on two Kodak images against committed baselines.
 
-Where this fails after a library was upgraded, the message names the library and both versions, and
-what moved. If the change is the library's and is accepted, `UPDATE` writes the new baseline, which
-is committed with the change that brought it.
+Where this fails after a library was upgraded or a network trained again, the message says what
+moved. If that is accepted, ``python tests/own_gates.py`` writes the new baselines, which are
+committed with the change that brought them.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
-import pandas as pd
 import pytest
+import torch
+import yaml
+from own_gates import GATES
+from safetensors import safe_open
+from safetensors.torch import save_file
 
-import bench
-from bench.gate.check import check
-from bench.gate.rules import parse_options
 from bench.gate.show import terminal
 
-BASELINE = Path(__file__).with_name("baseline-kodak.json")
-QUALITY = {"jpeg": [10, 30, 60, 90], "webp": [5, 30, 75, 90], "jpeg2000": [120, 48, 20, 12]}
-IMAGES = "kodim0[15].png"
-#: jpeg and webp give the same bytes on every processor; OpenJPEG's 9/7 wavelet is floating point.
-RULES = ("jpeg:exact=true", "webp:exact=true", "bytes=0.5")
-
-_SETTINGS = [f"--quality {name}={','.join(map(str, q))}" for name, q in QUALITY.items()]
-UPDATE = f"""\
-bench run --codecs {",".join(QUALITY)} --images '{IMAGES}' --metrics psnr --out runs/own \\
-  {" ".join(_SETTINGS)}
-bench baseline update runs/own tests/gate/{BASELINE.name}"""
+ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, kodak: Path) -> Path:
-    out = tmp_path_factory.mktemp("own") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_HOME", str(out.parent / "home"))
-        bench.run(
-            list(QUALITY), kodak, quality=QUALITY, images=IMAGES, metrics="psnr", jobs=0, out=out
-        )
-    return out
+@pytest.mark.parametrize("name", GATES)
+def test_the_codecs_that_ship_do_what_they_did(name, tmp_path):
+    verdict = GATES[name].judge(GATES[name].measure(tmp_path / "run"))
+    accept = f"if that is accepted: python tests/own_gates.py {name}"
+    assert verdict.exit_code == 0, f"\n{terminal(verdict)}\n\n{accept}"
+    assert {f.codec for f in verdict.findings} == set(GATES[name].quality)
+    exact = {f.codec for f in verdict.findings if f.rule == "exact"}
+    assert exact == ({"jpeg", "webp"} if name == "classical" else set())
 
 
-def test_the_classical_codecs_do_what_they_did(folder):
-    verdict = check(folder, BASELINE, [parse_options(RULES)])
-    assert verdict.exit_code == 0, f"\n{terminal(verdict)}\n\nif that is accepted:\n{UPDATE}"
-    assert {f.codec for f in verdict.findings if f.rule == "exact"} == {"jpeg", "webp"}
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of this checkout, to change something in."""
+    copy = tmp_path / "checkout"
+    for name in ("bench", "codecs", "reports", "tests/gate"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "datasets").symlink_to(ROOT / "datasets")
+    shutil.copy(ROOT / "tests" / "own_gates.py", copy / "tests")
+    return copy
 
 
-def test_a_codec_that_alters_a_byte_is_seen(folder):
-    changed = folder.with_name("changed")
-    shutil.copytree(folder, changed)
-    (changed / "run.json").write_text(
-        (folder / "run.json").read_text().replace('"results_sha256"', '"was_sha256"')
+def check(checkout: Path, name: str, codec: str) -> str:
+    """Return what the checkout's own gate says of a codec; it must be red."""
+    command = [sys.executable, "tests/own_gates.py", name, "--check", "--codecs", codec]
+    answer = subprocess.run(
+        command, cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)}, text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def test_a_change_that_alters_one_byte_is_seen(checkout):
+    """Of a bitstream whose length and whose picture stay as they are: a byte in JPEG's header that
+    holds the density of pixels.
+    """
+    file = checkout / "bench" / "adapters" / "pillow.py"
+    text = file.read_text("utf-8")
+    changed = text.replace(
+        "return file.getvalue()",
+        "bitstream = file.getvalue()\n"
+        "        return bitstream[:15] + b'\\2' + bitstream[16:] if quality == 60 else bitstream",
     )
-    frame = pd.read_csv(changed / "results.csv")
-    frame.loc[frame["codec"] == "webp", "bitstream_sha256"] = "0" * 64
-    frame.to_csv(changed / "results.csv", index=False)
-    verdict = check(changed, BASELINE, [parse_options(RULES)])
-    assert verdict.exit_code == 1
-    assert {(f.codec, f.rule) for f in verdict.offending} == {("webp", "exact")}
+    assert changed != text
+    file.write_text(changed, "utf-8")
+    said = check(checkout, "classical", "jpeg")
+    assert "jpeg: 2 of 8 bitstreams changed, the first at 60 on kodim01.png" in said
+    assert [line.split()[2] for line in said.splitlines() if line[:5] == "WORSE"] == ["exact"]
+
+
+def larger_step(weights: dict[str, torch.Tensor]) -> None:
+    """The quantiser's step one percent larger at all settings, in encoder and decoder."""
+    weights["gain_in"] -= math.log(1.01)
+    weights["gain_out"] += math.log(1.01)
+
+
+def one_weight(weights: dict[str, torch.Tensor]) -> None:
+    """The largest weight of the decoder's last layer one percent larger."""
+    layer = weights["g_s.outlet.weight"].view(-1)
+    layer[layer.abs().argmax()] *= 1.01
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"), [(larger_step, "bd_rate.psnr"), (one_weight, "checkpoint")]
+)
+def test_a_learned_codec_whose_weights_were_touched_is_seen(
+    change: Callable[[dict[str, torch.Tensor]], None], rule: str, checkout
+):
+    file = checkout / "codecs" / "checkpoints" / "hybrid-s.safetensors"
+    with safe_open(file, "pt") as checkpoint:
+        metadata = checkpoint.metadata()
+        weights = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118
+    change(weights)
+    save_file(weights, file, metadata)
+    card = checkout / "codecs" / "hybrid-s" / "hybrid-s.yaml"
+    values = yaml.safe_load(card.read_text("utf-8"))
+    values["options"]["checkpoint"]["sha256"] = sha256(file.read_bytes()).hexdigest()
+    card.write_text(yaml.safe_dump(values), "utf-8")
+    said = check(checkout, "learned", "hybrid-s")
+    worse = [line.split()[1:3] for line in said.splitlines() if line.startswith("WORSE")]
+    assert ["hybrid-s", rule] in worse, said

@@ -302,7 +302,7 @@ def test_more_codecs_and_images_than_the_baseline_has_pass_and_are_told(gate, cl
     verdict = gate(pd.concat([clean, extra, other]))
     assert verdict.exit_code == 0
     assert "not in the baseline, so not gated: new" in verdict.notes
-    assert "1 images of the run are not in the baseline, so not gated" in verdict.notes
+    assert "1 image of the run is not in the baseline, so not gated" in verdict.notes
 
 
 def test_a_better_codec_is_told_and_passes(gate, clean):
