@@ -170,18 +170,26 @@ def load_target(target: str, base: str = "") -> Any:
 
 
 def load_module(path: Path) -> Any:
-    """Import a Python file that is in no package. Raises CardError with the line at fault."""
+    """Import a Python file that is in no package; one that was edited is another module.
+
+    Raises CardError with the line at fault.
+    """
     path = path.resolve()
-    name = f"bench_file_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+    try:
+        content = path.read_bytes()
+    except OSError:
+        raise CardError(path, "there is no such Python file") from None
+    name = f"bench_file_{path.stem}_{sha256(bytes(path) + content).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
+    if spec is None:
         raise CardError(path, "there is no such Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        # The loader keeps bytecode, which misses an edit of equal length in the same second.
+        exec(compile(content, path, "exec"), vars(module))
     except Exception as error:  # noqa: BLE001  (a user's file can raise anything)
         del sys.modules[name]
         raise CardError(path, f"can't be imported: {type(error).__name__}: {error}") from None

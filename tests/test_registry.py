@@ -99,3 +99,14 @@ def test_a_python_file_that_brings_no_codec_says_why(text, message, tmp_path):
 def test_a_folder_without_cards_says_so(tmp_path):
     with pytest.raises(CardError, match="holds no codec"):
         registry.read_file(tmp_path)
+
+
+def test_a_python_file_that_was_edited_is_loaded_anew(tmp_path):
+    """Also by a notebook, and where the edit keeps the length of the file within a second."""
+    file = tmp_path / "mine.py"
+    values = []
+    for number in (1, 1, 2):
+        file.write_text(f"NUMBER = {number}\n", "utf-8")
+        values.append(registry.load_module(file))
+    assert [module.NUMBER for module in values] == [1, 1, 2]
+    assert values[0] is values[1]
