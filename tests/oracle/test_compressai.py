@@ -127,10 +127,10 @@ def used_scales(model: CompressionModel, x: Tensor) -> set[int]:
     used: set[int] = set()
     put = Encoder.put
 
-    def spy(self: Encoder, values: Any, rows: Any, tables: Any) -> None:
+    def spy(self: Encoder, values: Any, rows: Any, tables: Any, *sizes: Any, **named: Any) -> None:
         if tables is model.coder.tables:  # type: ignore[attr-defined]
             used.update(np.unique(rows).tolist())
-        put(self, values, rows, tables)
+        put(self, values, rows, tables, *sizes, **named)
 
     with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
         patch.setattr(Encoder, "put", spy)
