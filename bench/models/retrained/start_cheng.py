@@ -16,11 +16,13 @@ from bench.models.layers import ResidualBlock
 from bench.models.retrained import dct
 from bench.models.retrained.start import (
     FLOOR,
+    GAMMA,
     SCALES,
     groups,
     into_steps,
     magnitudes,
     parts,
+    set_gamma,
     set_side,
     start_density,
 )
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 #: Of pixels after the first stage: GDN must leave them as they are.
 PIXELS = 0.1
-#: γ of the second and third GDN: no inverse one makes good what it does to the largest values.
-GAMMA = (0.004, 0.001)
 #: How far above the largest magnitude in photos a bias lies.
 MARGIN = 1.5
 SLOPE = 0.01
@@ -42,9 +42,8 @@ def start_cheng(model: RetrainedCheng, images: Tensor) -> None:
     width, latents = model.config.width, model.config.latents
     eight = dct.strongest(images, 8, width)
     sixteen = dct.strongest(images, 16, latents)
-    for block, gamma in zip(parts(model.g_a, 2, 4), GAMMA, strict=True):
-        gdn = block.gdn
-        gdn.gamma.copy_(gdn.gamma_reparam.invert(gamma * torch.eye(width)))
+    for block, gamma in zip(parts(model.g_a, 2, 4), GAMMA[1:], strict=True):
+        set_gamma(block.gdn, gamma)
     for part in (*model.g_a, *model.g_s):
         if isinstance(part, ResidualBlock):
             _silence(part.conv2)
