@@ -11,6 +11,7 @@ from bench.api import TIMEOUT, Run, check_jobs, make_request, plan_run, run
 from bench.cli.report import PUBLISHED_HELP
 from bench.engine.plan import Plan, Qualities
 from bench.errors import UsageError
+from bench.text import plural
 
 #: What `--report` stands for.
 REPORTS = {"none": (), "html": ("html",), "pdf": ("pdf",), "all": ("html", "pdf")}
@@ -161,4 +162,17 @@ def _print_run(finished: Run) -> None:
         f"bitstreams, {cells['cached']} from the cache, {cells['failed']} failed; "
         f"{finished.info['seconds']['wall']:.1f} s"
     )
+    for line in _failures(finished):
+        print(line, file=sys.stderr)
     print(finished.folder)
+
+
+def _failures(finished: Run, most: int = 5) -> list[str]:
+    """Return a line for each reason why cells failed, the commonest first."""
+    if not finished.failed:
+        return []
+    rows = finished.results
+    counts = rows.loc[rows["status"] == "failed", "error"].value_counts()
+    lines = [f"failed: {plural(int(n), 'cell')}: {why}" for why, n in counts[:most].items()]
+    rest = len(counts) - most
+    return [*lines, f"failed: {rest} more reasons, see results.csv"] if rest > 0 else lines

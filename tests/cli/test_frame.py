@@ -116,6 +116,7 @@ def test_a_run_with_failed_cells_ends_with_3(capsys, tmp_path):
     assert main(["run", *arguments, "--out", str(tmp_path / "run")]) == 3
     out, err = capsys.readouterr()
     assert "1 failed" in out
+    assert "failed: 1 cell: " in err
     assert "ZeroDivisionError" in err
 
 
