@@ -52,6 +52,8 @@ class FidelityStage(lightning.LightningModule):
         #: Of the last validation.
         self.points: list[Point] = []
         self._began = time.monotonic()
+        #: Seconds trained before the checkpoint that this training goes on from.
+        self._before = 0.0
 
     def on_after_batch_transfer(self, batch: Any, number: int) -> Any:
         """Cut the crops where the photos are."""
@@ -88,6 +90,18 @@ class FidelityStage(lightning.LightningModule):
     def on_train_start(self) -> None:
         """Start the clock of the time budget."""
         self._began = time.monotonic()
+
+    def seconds(self) -> float:
+        """Return for how long the weights have been trained, as Lightning's timer counts."""
+        return self._before + time.monotonic() - self._began
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the time, so that the learning rate goes on falling where it stood."""
+        checkpoint["seconds"] = self.seconds()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the time up again."""
+        self._before = checkpoint.get("seconds", 0.0)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Stop before a gradient that is not finite reaches the weights."""
@@ -146,7 +160,7 @@ class FidelityStage(lightning.LightningModule):
     def _rate_at(self, step: int) -> float:
         done = step / self.steps
         if self.max_seconds:
-            done = max(done, (time.monotonic() - self._began) / self.max_seconds)
+            done = max(done, self.seconds() / self.max_seconds)
         rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
         return rise * (0.03 + 0.97 * (1 + math.cos(math.pi * min(1.0, done))) / 2)
 

@@ -212,6 +212,26 @@ def test_a_time_budget_ends_with_a_checkpoint_that_is_of_use(photos, tmp_path):
     assert {int(row.split(",")[0]) for row in rows} == {0, made.steps}
 
 
+def test_the_learning_rate_goes_on_falling_where_a_stopped_training_stood(photos, tmp_path):
+    from lightning import Callback
+
+    class Rates(Callback):
+        def __init__(self):
+            self.seen = []
+
+        def on_train_batch_start(self, trainer, *_):
+            self.seen.append(trainer.optimizers[0].param_groups[-1]["lr"])
+
+    timed = [*_small(photos, tmp_path), "trainer.max_steps=100000", "trainer.valid_every=100000",
+             "data.valid=0", "optim.lr=1e-3", "optim.warmup=0"]  # fmt: skip
+    first, second = Rates(), Rates()
+    train(settings([*timed, "trainer.max_time=00:00:00:03"]), callbacks=[first])
+    assert first.seen[0] == pytest.approx(1e-3, rel=0.02)
+    # Half of the longer time is over: half a cosine is left, as if nothing had stopped it.
+    train(settings([*timed, "trainer.max_time=00:00:00:06"]), callbacks=[second])
+    assert second.seen[-1] <= second.seen[1] < 0.6e-3
+
+
 def test_mixed_precision_and_crops_cut_on_the_device_train_a_codec(photos, tmp_path):
     mixed = [*_small(photos, tmp_path), "data.valid=0", "trainer.max_steps=2",
              "trainer.precision=bf16-mixed", "data.memory=device"]  # fmt: skip
