@@ -108,6 +108,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
 
     network = _network(values)
     fields = card_fields(values["name"], values["card"])
+    start = _weights_at(str(values["init"])) if values["init"] else None
     folder = Path(values["out"]) / values["name"]
     folder.mkdir(parents=True, exist_ok=True)
     if values["trainer"]["threads"]:
@@ -151,8 +152,8 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     )  # fmt: skip
     data = _Data(values, photos, kept, trainer.world_size)
     stage.shelf = data.shelf(trainer.strategy.root_device)
-    if values["init"]:
-        _load(Path(values["init"]), model)
+    if start is not None:
+        _load(start, model)
     else:
         model.fit_start(data.sample(32))
     stage.average.network.load_state_dict(model.state_dict())
@@ -309,6 +310,25 @@ def _network_state(path: Path, prefix: str) -> dict[str, torch.Tensor]:
     return {
         name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
     }
+
+
+def _weights_at(init: str) -> Path:
+    """Return the file of weights that `init` names: itself, or that of the codec of this name.
+
+    Raises UnknownNameError for neither, UsageError for a codec that has no one file of weights.
+    """
+    from bench.adapters.make import make_codec
+    from bench.adapters.weighted import WeightedCodec
+    from bench.registry import codecs
+
+    path = Path(init)
+    if path.exists() or path.suffix:
+        return path
+    codec = make_codec(codecs().get(init))
+    weights = codec.weights() if isinstance(codec, WeightedCodec) else {}
+    if None not in weights:
+        raise UsageError(f"init={init}: this codec has no one file of weights for all qualities")
+    return weights[None].path
 
 
 def _load(path: Path, model: Any) -> None:

@@ -16,6 +16,7 @@ import torch
 
 pytest.importorskip("lightning", reason="needs the extra `train`")
 
+from bench import paths
 from bench.adapters.make import make_codec
 from bench.cards import CodecCard, read_card
 from bench.errors import BitstreamError, TrainingError, UsageError
@@ -98,6 +99,8 @@ def test_a_variants_card_says_what_it_is_a_variant_of(photos, tmp_path):
     ("given", "reason"),
     [
         ("card.base=hybrid-s", "differs is missing"),
+        ("init=hybird", "hybrid"),
+        ("init=jpeg", "no one file of weights"),
         ("card.groups=[Two Words]", "groups"),
         ("card.ladder=[5,5]", "a setting occurs twice"),
         ("card.ladder=[120]", "outside the range"),
@@ -119,6 +122,17 @@ def test_the_adversarial_stage_goes_on_from_the_first(photos, tmp_path):
     assert made.weights.read_bytes() != weights.read_bytes()
     with pytest.raises(TrainingError, match="does not fit the network"):
         train(settings([*_small(photos, tmp_path), *second, "name=other", "model.groups=2"]))
+
+
+def test_a_training_starts_from_a_codec_that_ships(photos, tmp_path):
+    shipped = read_card(CodecCard, paths.catalogue("codecs") / "hybrid-s" / "hybrid-s.yaml")
+    weights = Path(shipped.source).parent / shipped.options["checkpoint"]["file"]
+    still = ["trainer.max_steps=1", "data.valid=0", "optim.lr=0"]
+    by_name = train(settings([*_small(photos, tmp_path), *still, "name=a", "init=hybrid-s"]))
+    by_file = train(settings([*_small(photos, tmp_path), *still, "name=b", f"init={weights}"]))
+    states = [torch.load(one.folder / "last.ckpt", weights_only=True)["state_dict"]
+              for one in (by_name, by_file)]  # fmt: skip
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
 def test_a_checkpoint_of_another_network_is_refused_and_kept(photos, tmp_path):
