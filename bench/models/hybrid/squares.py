@@ -6,7 +6,7 @@ squares), in the order of those numbers.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 KERNEL = 5
 REACH = KERNEL // 2
 TAPS = KERNEL**2 // 2
+#: Sizes of which the lists are kept: a data set has few, a folder of photos any number.
+SIZES = 8
 
 
 def checkerboard(height: int, width: int, device: torch.device) -> Tensor:
@@ -24,7 +26,8 @@ def checkerboard(height: int, width: int, device: torch.device) -> Tensor:
     return (rows + torch.arange(width, device=device)) % 2 == 0
 
 
-@cache
+@lru_cache(SIZES)
+@torch.inference_mode(False)  # who codes first and trains then gets tensors that take part
 def colours(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the numbers of the black and of the white squares, int64."""
     black = checkerboard(height, width, device).flatten()
@@ -64,7 +67,8 @@ def white_from_black(layer: nn.Conv2d, black: Tensor, size: tuple[int, int]) -> 
     return (white + layer.bias).transpose(1, 2)
 
 
-@cache
+@lru_cache(SIZES)
+@torch.inference_mode(False)
 def _neighbours(height: int, width: int, device: torch.device) -> Tensor:
     """Return for every white square and tap the number of the product, int64; one more than there
     are where the tap looks beyond the border.

@@ -70,3 +70,13 @@ def test_mixed_precision_leaves_rate_and_distortion_as_they_are():
     # An eighth of a grey level, where bfloat16 throughout would lose whole ones.
     assert (mixed.x_hat - whole.x_hat).square().mean().sqrt() < 1 / 2000
     assert not torch.equal(mixed.x_hat, whole.x_hat)
+
+
+def test_a_network_that_has_coded_can_be_trained_at_the_same_size():
+    torch.manual_seed(0)
+    model = Hybrid(**arguments("base"))
+    x, quality = torch.rand(1, 3, 176, 208), torch.tensor([50.0])
+    with torch.inference_mode():
+        model.eval()(x, quality)
+    model.train()(x, quality).bits.sum().backward()
+    assert model.context.beside[0].weight.grad is not None
