@@ -32,11 +32,14 @@ class Cheng2020Anchor(JointPrior):
     Parameters
     ----------
     width : channels of everything, y and z included: 128 or 192.
+    latents : channels of y, and of the synthesis up to its first doubling, where they are not those
+        of everything else.
     """
 
-    def __init__(self, width: int) -> None:
-        super().__init__(width, width)
-        # (b, 3, h, w) to (b, width, h/16, w/16)
+    def __init__(self, width: int, latents: int | None = None) -> None:
+        latents = width if latents is None else latents
+        super().__init__(width, latents)
+        # (b, 3, h, w) to (b, latents, h/16, w/16)
         self.g_a = nn.Sequential(
             ResidualBlockWithStride(3, width),
             ResidualBlock(width, width),
@@ -44,12 +47,12 @@ class Cheng2020Anchor(JointPrior):
             ResidualBlock(width, width),
             ResidualBlockWithStride(width, width),
             ResidualBlock(width, width),
-            conv3x3(width, width, stride=2),
+            conv3x3(width, latents, stride=2),
         )
-        # (b, width, h/16, w/16) to (b, 3, h, w)
+        # (b, latents, h/16, w/16) to (b, 3, h, w)
         self.g_s = nn.Sequential(
-            ResidualBlock(width, width),
-            ResidualBlockUpsample(width, width),
+            ResidualBlock(latents, latents),
+            ResidualBlockUpsample(latents, width),
             ResidualBlock(width, width),
             ResidualBlockUpsample(width, width),
             ResidualBlock(width, width),
@@ -57,9 +60,9 @@ class Cheng2020Anchor(JointPrior):
             ResidualBlock(width, width),
             subpel_conv3x3(width, 3, 2),
         )
-        # (b, width, h/16, w/16) to (b, width, h/64, w/64)
+        # (b, latents, h/16, w/16) to (b, width, h/64, w/64)
         self.h_a = nn.Sequential(
-            conv3x3(width, width),
+            conv3x3(latents, width),
             nn.LeakyReLU(inplace=True),
             conv3x3(width, width),
             nn.LeakyReLU(inplace=True),
@@ -69,7 +72,7 @@ class Cheng2020Anchor(JointPrior):
             nn.LeakyReLU(inplace=True),
             conv3x3(width, width, stride=2),
         )
-        # (b, width, h/64, w/64) to (b, 2 width, h/16, w/16)
+        # (b, width, h/64, w/64) to (b, 2 latents, h/16, w/16)
         self.h_s = nn.Sequential(
             conv3x3(width, width),
             nn.LeakyReLU(inplace=True),
@@ -79,7 +82,7 @@ class Cheng2020Anchor(JointPrior):
             nn.LeakyReLU(inplace=True),
             subpel_conv3x3(width * 3 // 2, width * 3 // 2, 2),
             nn.LeakyReLU(inplace=True),
-            conv3x3(width * 3 // 2, width * 2),
+            conv3x3(width * 3 // 2, latents * 2),
         )
 
     @classmethod

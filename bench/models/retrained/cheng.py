@@ -6,23 +6,16 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from bench.models.cheng2020 import Cheng2020Anchor
 from bench.models.hybrid.quantize import Noise
-from bench.models.layers import (
-    ResidualBlock,
-    ResidualBlockUpsample,
-    ResidualBlockWithStride,
-    conv3x3,
-    subpel_conv3x3,
-)
-from bench.models.minnen2018 import JointPrior
 from bench.models.retrained.config import ChengConfig
 from bench.models.retrained.model import OUTER_CHANNELS, Retrained
 from bench.models.retrained.start import SCALES
 
 
-class RetrainedCheng(Retrained, JointPrior):
+class RetrainedCheng(Retrained, Cheng2020Anchor):
     """cheng2020-anchor with gains; see :class:`ChengConfig` for arguments.
 
     The published network has as many latents as everything else has channels. Here the transforms
@@ -36,53 +29,7 @@ class RetrainedCheng(Retrained, JointPrior):
 
     def __init__(self, **arguments: Any) -> None:
         config = ChengConfig.from_dict(arguments)
-        width, latents = config.width, config.latents
-        JointPrior.__init__(self, width, latents)
-        # (b, 3, h, w) to (b, latents, h/16, w/16)
-        self.g_a = nn.Sequential(
-            ResidualBlockWithStride(3, width),
-            ResidualBlock(width, width),
-            ResidualBlockWithStride(width, width),
-            ResidualBlock(width, width),
-            ResidualBlockWithStride(width, width),
-            ResidualBlock(width, width),
-            conv3x3(width, latents, stride=2),
-        )
-        # (b, latents, h/16, w/16) to (b, 3, h, w)
-        self.g_s = nn.Sequential(
-            ResidualBlock(latents, latents),
-            ResidualBlockUpsample(latents, width),
-            ResidualBlock(width, width),
-            ResidualBlockUpsample(width, width),
-            ResidualBlock(width, width),
-            ResidualBlockUpsample(width, width),
-            ResidualBlock(width, width),
-            subpel_conv3x3(width, 3, 2),
-        )
-        # (b, latents, h/16, w/16) to (b, width, h/64, w/64)
-        self.h_a = nn.Sequential(
-            conv3x3(latents, width),
-            nn.LeakyReLU(inplace=True),
-            conv3x3(width, width),
-            nn.LeakyReLU(inplace=True),
-            conv3x3(width, width, stride=2),
-            nn.LeakyReLU(inplace=True),
-            conv3x3(width, width),
-            nn.LeakyReLU(inplace=True),
-            conv3x3(width, width, stride=2),
-        )
-        # (b, width, h/64, w/64) to (b, 2 latents, h/16, w/16)
-        self.h_s = nn.Sequential(
-            conv3x3(width, width),
-            nn.LeakyReLU(inplace=True),
-            subpel_conv3x3(width, width, 2),
-            nn.LeakyReLU(inplace=True),
-            conv3x3(width, width * 3 // 2),
-            nn.LeakyReLU(inplace=True),
-            subpel_conv3x3(width * 3 // 2, width * 3 // 2, 2),
-            nn.LeakyReLU(inplace=True),
-            conv3x3(width * 3 // 2, latents * 2),
-        )
+        Cheng2020Anchor.__init__(self, config.width, config.latents)
         # It is always the same: no need for it to be in the file.
         masked = self.context_prediction
         masked.register_buffer("mask", masked.mask, persistent=False)
