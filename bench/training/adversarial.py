@@ -36,7 +36,7 @@ class AdversarialStage(FidelityStage):
         """Take one step of the codec, then one of the discriminator."""
         codec, critic = self.optimizers()  # type: ignore[attr-defined]
         x = batch["x"].float() / 255
-        lesson = self.model.lesson(x, batch["quality"], batch["seed"])
+        lesson = self.lesson(x, batch["quality"], batch["seed"])
         out, x = lesson.out, lesson.x
         terms = self.losses(out, x, lesson.quality)
         self.discriminator.requires_grad_(False)

@@ -34,11 +34,16 @@ class Average(nn.Module):
         count = int(self.updates)
         decay = min(self.decay, (1 + count) / (10 + count))
         new = network.state_dict()
+        averaged: list[tuple[torch.Tensor, torch.Tensor]] = []
         for name, old in self.network.state_dict().items():
             if old.is_floating_point() and old.shape == new[name].shape:
-                old.lerp_(new[name].to(old), 1 - decay)
+                averaged.append((old, new[name].to(old)))
             else:
                 old.copy_(new[name])
+        # Together: on a GPU each tensor by itself would wait for its own launch.
+        for dtype in {old.dtype for old, _ in averaged}:
+            olds, news = zip(*(pair for pair in averaged if pair[0].dtype == dtype), strict=True)
+            torch._foreach_lerp_(olds, news, 1 - decay)
 
 
 @contextmanager

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
+import torch._functorch.config
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from torch import Tensor
 
 from bench.errors import TrainingError
-from bench.models.trainable import Trainable
+from bench.models.trainable import Lesson, Trainable
 from bench.training.curve import Point, operating_points
 from bench.training.ema import Average
 from bench.training.export import released
@@ -33,6 +35,8 @@ class FidelityStage(lightning.LightningModule):
     warmup : steps over which the rate rises; it falls as a cosine until `steps`.
     clip : largest norm of the gradient.
     decay : of the weights' moving average.
+    max_seconds : after which the learning rate has fallen, where that is before `steps`.
+    compiling : the mode of ``torch.compile`` for the network's forward and backward pass, or None.
     """
 
     #: A training that goes on may have other losses; its network is compared before.
@@ -41,9 +45,11 @@ class FidelityStage(lightning.LightningModule):
     def __init__(
         self, model: Trainable, losses: RateDistortion, *, learning_rate: float, warmup: int,
         steps: int, clip: float, decay: float, max_seconds: float | None = None,
+        compiling: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.model, self.losses = model, losses
+        self.lesson = model.lesson if compiling is None else compiled(model.lesson, mode=compiling)
         self.average = Average(model, decay)
         self.learning_rate, self.warmup, self.steps, self.clip = learning_rate, warmup, steps, clip
         self.max_seconds = max_seconds
@@ -51,7 +57,7 @@ class FidelityStage(lightning.LightningModule):
         self.shelf: Shelf | None = None
         #: Of the last validation.
         self.points: list[Point] = []
-        self._began = time.monotonic()
+        self._began: float | None = None
         #: Seconds trained before the checkpoint that this training goes on from.
         self._before = 0.0
 
@@ -64,7 +70,7 @@ class FidelityStage(lightning.LightningModule):
     def training_step(self, batch: dict[str, Tensor], number: int) -> Tensor:
         """Return the loss of a batch. Raises TrainingError where it is not finite."""
         x = batch["x"].float() / 255
-        lesson = self.model.lesson(x, batch["quality"], batch["seed"])
+        lesson = self.lesson(x, batch["quality"], batch["seed"])
         terms: Terms = self.losses(lesson.out, lesson.x, lesson.quality)
         if not bool(torch.isfinite(terms.total)):
             raise TrainingError(
@@ -93,7 +99,7 @@ class FidelityStage(lightning.LightningModule):
 
     def seconds(self) -> float:
         """Return for how long the weights have been trained, as Lightning's timer counts."""
-        return self._before + time.monotonic() - self._began
+        return self._before + (0.0 if self._began is None else time.monotonic() - self._began)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the time, so that the learning rate goes on falling where it stood."""
@@ -163,6 +169,16 @@ class FidelityStage(lightning.LightningModule):
             done = max(done, self.seconds() / self.max_seconds)
         rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
         return rise * (0.03 + 0.97 * (1 + math.cos(math.pi * min(1.0, done))) / 2)
+
+
+def compiled(lesson: Callable[..., Lesson], **how: Any) -> Callable[..., Lesson]:
+    """Return `lesson` compiled; `how` is of ``torch.compile``."""
+    # As without compiling, autocast ends with the forward pass: by default it would make 16 bits
+    # of the gradients of what computes in full precision.
+    if hasattr(torch._functorch.config, "backward_pass_autocast"):
+        torch._functorch.config.backward_pass_autocast = "off"
+    result: Callable[..., Lesson] = torch.compile(lesson, dynamic=False, **how)
+    return result
 
 
 class Progress(TQDMProgressBar):

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 CURVE = "curve.csv"
 #: The entropy coder's tables: made when weights are released, not trained.
 TABLES = ("._offset", "._quantized_cdf", "._cdf_length")
+#: Modes of ``torch.compile``.
+COMPILING = ("default", "reduce-overhead", "max-autotune")
 CONF = Path(__file__).parent / "conf"
 
 
@@ -129,7 +131,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     common = {
         "learning_rate": optim["lr"], "warmup": optim["warmup"], "clip": optim["clip"],
         "decay": optim["ema"], "steps": part["max_steps"],
-        "max_seconds": _seconds(part["max_time"]),
+        "max_seconds": _seconds(part["max_time"]), "compiling": _compiling(part["compile"]),
     }  # fmt: skip
     stage = FidelityStage(model, losses, **common)
     optimizers = 1
@@ -353,6 +355,14 @@ def _seconds(time: str | None) -> float | None:
     except ValueError:
         raise UsageError(f"trainer.max_time: DD:HH:MM:SS was expected, got {time!r}") from None
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+
+
+def _compiling(mode: str | None) -> str | None:
+    if mode not in (None, *COMPILING):
+        raise UsageError(
+            f"trainer.compile: null, {', '.join(COMPILING)} was expected, got {mode!r}"
+        )
+    return mode
 
 
 def _logger(values: dict[str, Any], folder: Path) -> Any:

@@ -101,7 +101,8 @@ class WindowAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the same shape (batch, channels, height, width)."""
         size, (_, channels, height, width) = self.window, x.shape
-        padded = F.pad(x, (0, -width % size, 0, -height % size), mode="replicate")
+        over = -width % size, -height % size
+        padded = F.pad(x, (0, over[0], 0, over[1]), mode="replicate") if any(over) else x
         rows, columns = padded.shape[2] // size, padded.shape[3] // size
         windows = padded.reshape(-1, channels, rows, size, columns, size)
         windows = windows.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, size, size)

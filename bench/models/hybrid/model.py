@@ -41,6 +41,11 @@ def log_step(quality: float) -> float:
     return LOG_COARSEST - quality * LOG_PER_POINT
 
 
+def log_steps(quality: Tensor) -> Tensor:
+    """Return :func:`log_step` of each quality, float64 in the shape of `quality`."""
+    return LOG_COARSEST - quality.double() * LOG_PER_POINT
+
+
 class Hybrid(Trainable):
     """Transform codec, learned branches, context model; see :class:`HybridConfig` for arguments."""
 
@@ -168,7 +173,7 @@ class Hybrid(Trainable):
 
     def gains(self, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Return the factors into steps and back, both (batch, channels, 1, 1)."""
-        steps = torch.tensor([log_step(q) for q in quality.tolist()]).to(self.gain_in)
+        steps = log_steps(quality).to(self.gain_in)
         place = quality.to(self.gain_in) / QUALITY_MAX * (self.config.gain_points - 1)
         low = place.floor().clamp(0, self.config.gain_points - 2).long()
         part = (place - low)[:, None]
@@ -183,7 +188,7 @@ class Hybrid(Trainable):
 
     def setting(self, quality: Tensor) -> Setting:
         """Return what the entropy model is told of the quality, in the dtype of `quality`."""
-        steps = torch.tensor([log_step(q) for q in quality.tolist()]).to(quality)
+        steps = log_steps(quality).float().to(quality)
         log_scale = self.log_energy.to(quality)[None] - steps[:, None]
         return Setting(level_of(quality), log_scale[:, :, None, None])
 

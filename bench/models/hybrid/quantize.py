@@ -43,18 +43,31 @@ class Noise:
     """
 
     def __init__(self, seeds: Tensor | None = None) -> None:
-        self._generators = (
-            None
-            if seeds is None
-            else [torch.Generator().manual_seed(seed) for seed in seeds.tolist()]
-        )
+        self._seeds, self._drawn = seeds, 0
 
     def like(self, x: Tensor) -> Tensor:
-        """Return noise in the shape of `x` (batch, …)."""
-        if self._generators is None:
+        """Return noise in the shape of `x` (batch, …), other noise at every call."""
+        if self._seeds is None:
             return torch.rand_like(x) - 0.5
-        rows = [torch.rand(x.shape[1:], generator=one) for one in self._generators]
-        return torch.stack(rows).to(x) - 0.5
+        count = x[0].numel()
+        numbers = torch.arange(self._drawn, self._drawn + count, device=x.device)
+        self._drawn += count
+        # 24 bits are what a float32 below 1 holds.
+        whole = mixed(mixed(self._seeds.to(x.device))[:, None] + numbers) & 0xFFFFFF
+        return (whole.float() / 2**24 - 0.5).to(x).reshape(x.shape)
+
+
+def mixed(numbers: Tensor) -> Tensor:
+    """Return int64 `numbers` with their bits stirred, the same on every device.
+
+    References
+    ----------
+    G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+    """
+    # PyTorch shifts the sign in; what is shifted in is masked out.
+    numbers = (numbers ^ (numbers >> 30 & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
+    numbers = (numbers ^ (numbers >> 27 & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
+    return numbers ^ (numbers >> 31 & 0x1FFFFFFFF)
 
 
 class ScalarQuantizer(nn.Module):

@@ -26,10 +26,15 @@ def checkerboard(height: int, width: int, device: torch.device) -> Tensor:
     return (rows + torch.arange(width, device=device)) % 2 == 0
 
 
-@lru_cache(SIZES)
-@torch.inference_mode(False)  # who codes first and trains then gets tensors that take part
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def colours(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the numbers of the black and of the white squares, int64."""
+    return _colours(height, width, device)
+
+
+@lru_cache(SIZES)
+@torch.inference_mode(False)  # who codes first and trains then gets tensors that take part
+def _colours(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     black = checkerboard(height, width, device).flatten()
     return black.nonzero()[:, 0], (~black).nonzero()[:, 0]
 
@@ -44,7 +49,8 @@ def put(planes: Tensor, squares: Tensor | None, values: Tensor) -> Tensor:
     """Return `planes` with `values` on `squares`; on all for None."""
     if squares is None:
         return values.reshape(planes.shape)
-    return planes.flatten(2).index_copy(2, squares, values).reshape(planes.shape)
+    whole = planes.flatten(2).scatter(2, squares.expand(values.shape), values)
+    return whole.reshape(planes.shape)
 
 
 def white_from_black(layer: nn.Conv2d, black: Tensor, size: tuple[int, int]) -> Tensor:
@@ -67,12 +73,17 @@ def white_from_black(layer: nn.Conv2d, black: Tensor, size: tuple[int, int]) -> 
     return (white + layer.bias).transpose(1, 2)
 
 
-@lru_cache(SIZES)
-@torch.inference_mode(False)
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _neighbours(height: int, width: int, device: torch.device) -> Tensor:
     """Return for every white square and tap the number of the product, int64; one more than there
     are where the tap looks beyond the border.
     """
+    return _white_neighbours(height, width, device)
+
+
+@lru_cache(SIZES)
+@torch.inference_mode(False)
+def _white_neighbours(height: int, width: int, device: torch.device) -> Tensor:
     black = checkerboard(height, width, torch.device("cpu"))
     count = int(black.sum())
     number = torch.full((height + 2 * REACH, width + 2 * REACH), count)

@@ -48,6 +48,17 @@ def test_noise_is_within_half_a_step_and_differs_from_sample_to_sample():
     assert torch.equal(Noise(torch.tensor([8])).like(x[:1])[0], noise[1])
 
 
+def test_noise_is_even_and_new_at_every_call():
+    source = Noise(torch.tensor([1, 2**62 - 1]))
+    first, second = (source.like(torch.zeros(2, 4, 25_000)) for _ in range(2))
+    for noise in (first, second):
+        counts = torch.histc(noise, 10, -0.5, 0.5)
+        # Ten times the spread of 200,000 throws into ten bins.
+        assert (counts - 20_000).abs().max() < 10 * (200_000 * 0.1 * 0.9) ** 0.5
+    flat = torch.stack([*first.flatten(1), *second.flatten(1), first[0].flatten().roll(1)])
+    assert (torch.corrcoef(flat) - torch.eye(5)).abs().max() < 0.02
+
+
 def _quantiser(codes=4):
     torch.manual_seed(0)
     return ResidualVQ(channels=2, stages=1, codes=codes, width=2).train()
