@@ -28,6 +28,8 @@ log = logging.getLogger("bench")
 
 #: The markers of :mod:`bench.report.palette`, as matplotlib calls them.
 MARKS = dict(zip(MARKERS, ("o", "s", "^", "D", "v", "P", "X", "<", "h", ">"), strict=True))
+#: How many curves the legend of a figure of the usual height names.
+LEGEND_ROWS = 20
 #: Nothing of a file that says when it was made: the same curves give the same bytes.
 _METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None},
@@ -104,6 +106,10 @@ def draw_curves(
         return None
     with style():
         figure = Figure(layout="constrained")
+        if len(drawn) > LEGEND_ROWS:
+            # The legend would go beyond the page, and leave the axes no room.
+            width, height = figure.get_size_inches()
+            figure.set_size_inches(1.3 * width, height * len(drawn) / LEGEND_ROWS)
         axes = figure.add_subplot()
         crowded = sum(curve.origin == "measured" for curve in drawn) > 8
         lines = {

@@ -89,10 +89,16 @@ class Series(BaseModel):
         above = self.settings_of(base) if base else list(self.settings)
         return _last_of_each([*above, *self.members[name].settings])
 
+    def _title_above(self, name: str | None) -> str:
+        """Return the title of the nearest member that has one of its own, from `name` upwards."""
+        if name is None:
+            return self.base
+        return self.members[name].title or self._title_above(self.base_of(name))
+
     def card_of(self, name: str) -> list[str]:
         """Return the settings of one member's card."""
         member, base = self.members[name], self.base_of(name)
-        above = self.members[self.base].title or self.base
+        above = self._title_above(base)
         with_it = {"removed": "without ", "added": "with "}.get(str(member.change), "")
         title = member.title or f"{above}: {with_it}{member.differs}"
         card = [f"card.title={quote(title)}"]

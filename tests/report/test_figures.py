@@ -73,6 +73,24 @@ def test_thirty_codecs_are_told_apart() -> None:
     assert all(one != other for one, other in combinations(looks, 2))
 
 
+def test_many_curves_leave_their_axes_room_beside_a_legend_that_fits() -> None:
+    names = [entry.label for entry in published() if "psnr" in entry.metrics and not entry.distrust]
+    curves = _measured(names[:36])
+    long = {
+        curve.codec: f"Hybrid, small: with squeeze-and-excitation {curve.codec}" for curve in curves
+    }
+    figure = draw_curves(curves, titles=long)
+    assert figure is not None
+    figure.draw_without_rendering()
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    page = figure.bbox
+    inside = legend.get_window_extent()
+    assert inside.y0 >= page.y0
+    assert inside.x1 <= page.x1
+    assert figure.axes[0].get_window_extent().width > 0.35 * page.width
+
+
 def test_the_legend_lists_codecs_as_their_curves_lie() -> None:
     figure = draw_curves(_measured(["jpeg", "webp", "vtm"]))
     assert figure is not None
