@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from torch import Tensor
 
 from bench.errors import TrainingError
+from bench.models.hybrid.squares import compile_as_constants
 from bench.models.trainable import Lesson, Trainable
 from bench.training.curve import Point, operating_points
 from bench.training.ema import Average
@@ -36,7 +37,7 @@ class FidelityStage(lightning.LightningModule):
     clip : largest norm of the gradient.
     decay : of the weights' moving average.
     max_seconds : after which the learning rate has fallen, where that is before `steps`.
-    compiling : the mode of ``torch.compile`` for the network's forward and backward pass, or None.
+    compiling : whether ``torch.compile`` takes the network's forward and backward pass.
     """
 
     #: A training that goes on may have other losses; its network is compared before.
@@ -45,11 +46,11 @@ class FidelityStage(lightning.LightningModule):
     def __init__(
         self, model: Trainable, losses: RateDistortion, *, learning_rate: float, warmup: int,
         steps: int, clip: float, decay: float, max_seconds: float | None = None,
-        compiling: str | None = None,
+        compiling: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.model, self.losses = model, losses
-        self.lesson = model.lesson if compiling is None else compiled(model.lesson, mode=compiling)
+        self.lesson = compiled(model.lesson) if compiling else model.lesson
         self.average = Average(model, decay)
         self.learning_rate, self.warmup, self.steps, self.clip = learning_rate, warmup, steps, clip
         self.max_seconds = max_seconds
@@ -171,13 +172,14 @@ class FidelityStage(lightning.LightningModule):
         return rise * (0.03 + 0.97 * (1 + math.cos(math.pi * min(1.0, done))) / 2)
 
 
-def compiled(lesson: Callable[..., Lesson], **how: Any) -> Callable[..., Lesson]:
-    """Return `lesson` compiled; `how` is of ``torch.compile``."""
+def compiled(lesson: Callable[..., Lesson], backend: str = "inductor") -> Callable[..., Lesson]:
+    """Return `lesson` compiled by a backend of ``torch.compile``."""
+    compile_as_constants()
     # As without compiling, autocast ends with the forward pass: by default it would make 16 bits
     # of the gradients of what computes in full precision.
     if hasattr(torch._functorch.config, "backward_pass_autocast"):
         torch._functorch.config.backward_pass_autocast = "off"
-    result: Callable[..., Lesson] = torch.compile(lesson, dynamic=False, **how)
+    result: Callable[..., Lesson] = torch.compile(lesson, dynamic=False, backend=backend)
     return result
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import UsageError
-from bench.models.hybrid.model import LAMBDA, log_steps
+from bench.models.hybrid.model import LAMBDA, log_step
 from bench.models.trainable import Coded
 from bench.training.controller import RateController
 
@@ -79,7 +79,7 @@ class RateDistortion(nn.Module):
     def forward(self, out: Coded, x: Tensor, quality: Tensor) -> Terms:
         """Return the terms for a batch: `x` (batch, 3, height, width), `quality` (batch,)."""
         weights, pixels = self.weights, x.shape[2] * x.shape[3]
-        slope = (torch.exp(-2 * log_steps(quality)) / LAMBDA).to(x)
+        slope = (torch.exp(-2 * log_step(quality)) / LAMBDA).to(x)
         rate = (out.bits + out.side_bits) / pixels
         mse = (out.x_hat - x).square().mean((1, 2, 3))
         values = {"rate": rate.mean(), "mse": mse.mean(), "side": (out.side_bits / pixels).mean()}

@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 CURVE = "curve.csv"
 #: The entropy coder's tables: made when weights are released, not trained.
 TABLES = ("._offset", "._quantized_cdf", "._cdf_length")
-#: Modes of ``torch.compile``.
-COMPILING = ("default", "reduce-overhead", "max-autotune")
 CONF = Path(__file__).parent / "conf"
 
 
@@ -131,7 +129,8 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     common = {
         "learning_rate": optim["lr"], "warmup": optim["warmup"], "clip": optim["clip"],
         "decay": optim["ema"], "steps": part["max_steps"],
-        "max_seconds": _seconds(part["max_time"]), "compiling": _compiling(part["compile"]),
+        "max_seconds": _seconds(part["max_time"]),
+        "compiling": _yes_or_no("trainer.compile", part["compile"]),
     }  # fmt: skip
     stage = FidelityStage(model, losses, **common)
     optimizers = 1
@@ -357,12 +356,10 @@ def _seconds(time: str | None) -> float | None:
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
 
 
-def _compiling(mode: str | None) -> str | None:
-    if mode not in (None, *COMPILING):
-        raise UsageError(
-            f"trainer.compile: null, {', '.join(COMPILING)} was expected, got {mode!r}"
-        )
-    return mode
+def _yes_or_no(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name}: true or false was expected, got {value!r}")
+    return value
 
 
 def _logger(values: dict[str, Any], folder: Path) -> Any:

@@ -7,6 +7,7 @@ import torch
 from hybrid_variants import SMALL
 
 from bench.models.hybrid.model import Hybrid
+from bench.models.hybrid.squares import compile_as_constants
 from bench.models.retrained.cheng import RetrainedCheng
 from bench.models.retrained.model import RetrainedHyperprior
 from bench.models.trainable import Trainable
@@ -42,6 +43,7 @@ def slopes(model: Trainable, lesson) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_one_graph(name):
     model = network(name)
+    compile_as_constants()
     found = torch._dynamo.explain(model.lesson)(
         torch.rand(2, 3, 128, 128), torch.tensor([20.0, 60.0]), torch.tensor([5, 6])
     )

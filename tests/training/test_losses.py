@@ -25,7 +25,7 @@ def test_rate_and_distortion_are_traded_at_the_slope_of_the_step():
     out = _out(x + 0.1)
     terms = RateDistortion()(out, x, torch.tensor([40.0]))
     bits, sse = 1000 / 256, 3 * 0.01
-    cost = bits + sse / (LAMBDA * math.exp(log_step(40)) ** 2)
+    cost = bits + sse / (LAMBDA * math.exp(log_step(torch.tensor(40.0))) ** 2)
     assert terms.total.item() == pytest.approx(2 * math.sqrt(cost), rel=1e-5)
     assert terms.values["rate"].item() == pytest.approx(bits)
     assert terms.values["mse"].item() == pytest.approx(0.01, rel=1e-5)

@@ -165,7 +165,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(phot
         ("data.valid=50", "data.valid=50"),
         ("trainer.max_time=soon", "DD:HH:MM:SS"),
         ("data.memory=disk", "auto, host, device"),
-        ("trainer.compile=faster", "null, default, reduce-overhead"),
+        ("trainer.compile=faster", "trainer.compile: true or false"),
         ("logger=paper", "tensorboard, wandb or none"),
         ("card.title=one, two", "quote what holds a comma"),
         ("model.backbone=vit", "squeeze_excite belongs"),

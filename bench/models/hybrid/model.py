@@ -36,13 +36,10 @@ GENTLE = 0.1
 BOUND = 16.0
 
 
-def log_step(quality: float) -> float:
-    """Return the logarithm of the step at `quality`, 0 … 100; the same on every machine."""
-    return LOG_COARSEST - quality * LOG_PER_POINT
-
-
-def log_steps(quality: Tensor) -> Tensor:
-    """Return :func:`log_step` of each quality, float64 in the shape of `quality`."""
+def log_step(quality: Tensor) -> Tensor:
+    """Return the logarithm of the step at each quality, 0 … 100, float64 in the shape of `quality`;
+    the same on every machine.
+    """
     return LOG_COARSEST - quality.double() * LOG_PER_POINT
 
 
@@ -173,7 +170,7 @@ class Hybrid(Trainable):
 
     def gains(self, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Return the factors into steps and back, both (batch, channels, 1, 1)."""
-        steps = log_steps(quality).to(self.gain_in)
+        steps = log_step(quality).to(self.gain_in)
         place = quality.to(self.gain_in) / QUALITY_MAX * (self.config.gain_points - 1)
         low = place.floor().clamp(0, self.config.gain_points - 2).long()
         part = (place - low)[:, None]
@@ -188,7 +185,7 @@ class Hybrid(Trainable):
 
     def setting(self, quality: Tensor) -> Setting:
         """Return what the entropy model is told of the quality, in the dtype of `quality`."""
-        steps = log_steps(quality).float().to(quality)
+        steps = log_step(quality).float().to(quality)
         log_scale = self.log_energy.to(quality)[None] - steps[:, None]
         return Setting(level_of(quality), log_scale[:, :, None, None])
 

@@ -26,7 +26,6 @@ def checkerboard(height: int, width: int, device: torch.device) -> Tensor:
     return (rows + torch.arange(width, device=device)) % 2 == 0
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def colours(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the numbers of the black and of the white squares, int64."""
     return _colours(height, width, device)
@@ -37,6 +36,13 @@ def colours(height: int, width: int, device: torch.device) -> tuple[Tensor, Tens
 def _colours(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     black = checkerboard(height, width, device).flatten()
     return black.nonzero()[:, 0], (~black).nonzero()[:, 0]
+
+
+def compile_as_constants() -> None:
+    """Let ``torch.compile`` take the lists as constants: their lengths depend on what they hold."""
+    # Not by decorators: they bring the compiler in, and every codec would wait for it.
+    for lists in (colours, _neighbours):
+        torch.compiler.assume_constant_result(lists)  # type: ignore[no-untyped-call]
 
 
 def pick(planes: Tensor, squares: Tensor | None) -> Tensor:
@@ -73,7 +79,6 @@ def white_from_black(layer: nn.Conv2d, black: Tensor, size: tuple[int, int]) -> 
     return (white + layer.bias).transpose(1, 2)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _neighbours(height: int, width: int, device: torch.device) -> Tensor:
     """Return for every white square and tap the number of the product, int64; one more than there
     are where the tap looks beyond the border.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bench.models.hybrid.model import QUALITY_MAX, log_steps
+from bench.models.hybrid.model import QUALITY_MAX, log_step
 
 
 class RateGains(nn.Module):
@@ -40,7 +40,7 @@ class RateGains(nn.Module):
         place = quality.to(self.into) / QUALITY_MAX * last
         low = place.floor().clamp(0, last - 1).long()
         part = (place - low)[:, None]
-        steps = log_steps(quality).to(self.into)[:, None]
+        steps = log_step(quality).to(self.into)[:, None]
         into = torch.lerp(self.into[low], self.into[low + 1], part) - steps
         back = torch.lerp(self.back[low], self.back[low + 1], part) + steps
         return torch.exp(into)[:, :, None, None], torch.exp(back)[:, :, None, None]

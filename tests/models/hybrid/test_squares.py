@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from hybrid_variants import arguments
@@ -80,3 +83,8 @@ def test_a_network_that_has_coded_can_be_trained_at_the_same_size():
         model.eval()(x, quality)
     model.train()(x, quality).bits.sum().backward()
     assert model.context.beside[0].weight.grad is not None
+
+
+def test_a_codec_does_not_wait_for_a_compiler():
+    program = "import sys, bench.models.hybrid.model; sys.exit('torch._dynamo' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
