@@ -72,7 +72,7 @@ def counting(planted: Path, tmp_path: Path) -> Path:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks processes up in /proc")
 def test_ten_kills_at_random_moments_cost_nothing_that_was_done(counting, crops, tmp_path):
     log = tmp_path / "encoded"
-    env = {"COUNT_FILE": str(log), "SLEEP": "0.15"}
+    env = {"COUNT_FILE": str(log), "SLEEP": "0.4"}
     moments = random.Random(20)
     killed = 0
     for _ in range(10):
