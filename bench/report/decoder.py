@@ -1,6 +1,6 @@
-"""Decodes pictures in a process of its own: a decoder that crashes or hangs costs one picture.
+"""Decodes pictures in processes of their own: a decoder that crashes or hangs costs one picture.
 
-The child is this module, run as a program. Pickled requests go to its stdin and answers come back
+A child is this module, run as a program. Pickled requests go to its stdin and answers come back
 on what was its stdout, as with the engine's workers.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import queue
 import signal
 import subprocess
 import sys
@@ -140,6 +141,40 @@ class Decoder:
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
         words = " ".join(lines[-1].split())[:200] if lines else ""
         return f"the codec's process died ({cause})" + (f": {words}" if words else "")
+
+
+class Decoders:
+    """As many decoders as may work at once; any thread may ask.
+
+    Parameters
+    ----------
+    count : of child processes, started when they are first needed.
+    """
+
+    def __init__(self, count: int) -> None:
+        # A codec that crashes is given up by all of them.
+        deaths: Counter[str] = Counter()
+        self._all = [Decoder(_deaths=deaths) for _ in range(count)]
+        self._idle: queue.LifoQueue[Decoder] = queue.LifoQueue()
+        for decoder in self._all:
+            self._idle.put(decoder)
+        self._closed = False
+
+    def decode(self, codec: str, card: CodecCard, bitstream: bytes, limit: float) -> Pixels:
+        """See :meth:`Decoder.decode`; waits until a decoder is idle."""
+        decoder = self._idle.get()
+        try:
+            if self._closed:
+                raise PictureError("the report was stopped")
+            return decoder.decode(codec, card, bitstream, limit)
+        finally:
+            self._idle.put(decoder)
+
+    def close(self) -> None:
+        """End the children; who still waits for one gets a PictureError."""
+        self._closed = True
+        for decoder in self._all:
+            decoder.close()
 
 
 def main() -> None:

@@ -6,16 +6,18 @@ import base64
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bench import __version__, paths
 from bench.analysis.bootstrap import CURVE_DRAWS
 from bench.cards import CodecCard
+from bench.engine.environment import usable_cores
 from bench.report.content import BDRow, SectionContent
-from bench.report.crops import Embedded, cut, embed
+from bench.report.crops import Crops, Embedded, cut, embed
 from bench.report.palette import Look, css
 from bench.report.payload import dump, payload
-from bench.report.pictures import Gallery
+from bench.report.pictures import Gallery, Planned
 from bench.report.prose import Prose
 from bench.report.static import StaticFigure
 from bench.report.verdict import signed
@@ -82,12 +84,14 @@ def _pictures(
     content: SectionContent, budget: int, cards: Mapping[str, CodecCard]
 ) -> tuple[Embedded | None, list[str]]:
     """Return the pictures of a section, and why some are missing."""
-    gallery = Gallery(content.section, cards)
+    gallery = Gallery(content.section, cards, usable_cores())
+    pool = ThreadPoolExecutor(gallery.processes)
     try:
-        chosen = gallery.plan()
-        crops = [cut(found) for item in chosen if (found := gallery.decode(*item))]
+        found = pool.map(lambda item: _crops(gallery, item), gallery.plan())
+        crops = [crop for crop in found if crop is not None]
     finally:
         gallery.close()
+        pool.shutdown(cancel_futures=True)
     embedded = embed(crops, budget) if crops else None
     notes = [
         f"{content.title}: {why} ({count} picture{'s' * (count != 1)})"
@@ -99,6 +103,11 @@ def _pictures(
         count = f"{len(embedded.images)} of {len(content.images)} images"
         notes.insert(0, f"{content.title}: {count} have pictures, evenly chosen")
     return embedded, notes
+
+
+def _crops(gallery: Gallery, item: Planned) -> Crops | None:
+    pictures = gallery.decode(*item)
+    return None if pictures is None else cut(pictures)
 
 
 def _fill(page: _Page, pictures: Sequence[Embedded | None], notes: Sequence[str]) -> str:

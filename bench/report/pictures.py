@@ -8,6 +8,7 @@ recorded one is not shown. What can't be shown is left out with its reason.
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from bench.engine.store import Blobs
 from bench.errors import BenchError
 from bench.image import Image, read_image
 from bench.registry import codecs as codec_registry
-from bench.report.decoder import Decoder
+from bench.report.decoder import Decoders
 from bench.report.matching import Choice, choose, evenly
 from bench.report.merge import Origin, Section
 
@@ -37,6 +38,10 @@ MOST_SECONDS = 90.0
 TOLERANCE = 0.01
 #: Seconds that one picture may take: so many, and so many times what the run needed.
 _MOST_TIME, _MOST_TIMES = 20.0, 10.0
+
+
+#: An image's name, the target rate of each band, and its pictures.
+Planned = tuple[str, dict[str, float], list[Choice]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,15 +61,20 @@ class Gallery:
     Parameters
     ----------
     cards : of codecs that are in no catalogue (a user's own file), by name.
+    processes : pictures that are decoded at once, where as many threads ask.
     """
 
     section: Section
     cards: Mapping[str, CodecCard] = field(default_factory=dict)
+    processes: int = 1
     missing: Counter[str] = field(default_factory=Counter)
-    _decoder: Decoder = field(default_factory=Decoder)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def plan(self, most: int = MOST_IMAGES) -> list[tuple[str, dict[str, float], list[Choice]]]:
-        """Return (image, target rate of each band, pictures) for the images that will be shown.
+    def __post_init__(self) -> None:
+        self._decoders = Decoders(self.processes)
+
+    def plan(self, most: int = MOST_IMAGES) -> list[Planned]:
+        """Return what the images that will be shown are shown with.
 
         Of more than `most` images, or of those that would take too long to decode, some are
         taken evenly from the whole list.
@@ -86,7 +96,10 @@ class Gallery:
     def decode(
         self, image: str, targets: dict[str, float], choices: Sequence[Choice]
     ) -> ImagePictures | None:
-        """Return an image's pictures; None where the original or all of them are missing."""
+        """Return an image's pictures; None where the original or all of them are missing.
+
+        May be asked for several images at once, by a thread each.
+        """
         original = self._original(image)
         if original is None:
             return None
@@ -95,8 +108,8 @@ class Gallery:
         return ImagePictures(image, original.pixels, targets, there) if there else None
 
     def close(self) -> None:
-        """End the process that decodes."""
-        self._decoder.close()
+        """End the processes that decode."""
+        self._decoders.close()
 
     def _original(self, name: str) -> Image | None:
         frame = self.section.results.frame
@@ -108,7 +121,7 @@ class Gallery:
                 continue
             if image.digest == digest:
                 return image
-        self.missing["the original image is not here, or has changed since the run"] += 1
+        self._miss("the original image is not here, or has changed since the run")
         return None
 
     @cached_property
@@ -120,22 +133,26 @@ class Gallery:
         origin = self.section.origins[choice.codec]
         bitstream = _read_blob(origin.run.folder, choice.bitstream_sha256)
         if bitstream is None:
-            self.missing[f"{choice.codec}: the bitstream is no longer in the cache"] += 1
+            self._miss(f"{choice.codec}: the bitstream is no longer in the cache")
             return None
         try:
-            pixels = self._decoder.decode(
+            pixels = self._decoders.decode(
                 choice.codec,
                 self._card(origin),
                 bitstream,
                 _MOST_TIME + _MOST_TIMES * choice.decode_s,
             )
         except BenchError as error:
-            self.missing[f"{choice.codec}: picture could not be decoded: {error}"] += 1
+            self._miss(f"{choice.codec}: picture could not be decoded: {error}")
             return None
         if pixels.shape != original.pixels.shape or not _same(choice, original.pixels, pixels):
-            self.missing[f"{choice.codec}: decodes to other pixels here than in the run"] += 1
+            self._miss(f"{choice.codec}: decodes to other pixels here than in the run")
             return None
         return pixels
+
+    def _miss(self, why: str) -> None:
+        with self._lock:
+            self.missing[why] += 1
 
     def _card(self, origin: Origin) -> CodecCard:
         """Return the codec's card: as given, as the run kept it, or as the catalogue has it.

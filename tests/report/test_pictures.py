@@ -58,3 +58,29 @@ def test_a_decoder_that_crashes_or_hangs_costs_its_pictures_and_nothing_else(
     assert reason in page
     images = data_of(page)["sections"][0]["pictures"]["images"]
     assert {p["codec"] for image in images for p in image["pictures"]} == {"jpeg"}
+
+
+def test_as_many_pictures_are_decoded_at_once_as_there_are_cores(
+    measure: Runner, photos: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each process waits for another one that decodes: one alone would wait in vain.
+    here = tmp_path / "here"
+    here.mkdir()
+    meet = """here = os.environ.get('MEET')
+        open(f"{here}/{os.getpid()}", "w").close() if here else None
+        end = time.monotonic() + 30
+        while here and len(os.listdir(here)) < 2:
+            if time.monotonic() > end:
+                raise RuntimeError("nobody came")
+            time.sleep(0.01)"""
+    file = tmp_path / "mine.py"
+    file.write_text(CODEC.replace("{name}", "sociable").replace("{deed}", meet), "utf-8")
+    run = measure(f"{file},jpeg", photos, metrics="psnr", quality=[10, 30, 50, 80])
+    monkeypatch.setenv("MEET", str(here))
+    monkeypatch.setattr("bench.report.html.usable_cores", lambda: 2)
+    with home_at(home):
+        page = make([run], tmp_path / "out")
+    assert "nobody came" not in page
+    images = data_of(page)["sections"][0]["pictures"]["images"]
+    assert {p["codec"] for image in images for p in image["pictures"]} == {"jpeg", "sociable"}
+    assert len(list(here.iterdir())) == 2
