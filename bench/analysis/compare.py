@@ -113,9 +113,13 @@ class Comparer:
         """
         anchor = self.anchor
         if not (isinstance(test, ImageCurves) and isinstance(anchor, ImageCurves)):
+            if self.convention == "rate":
+                one = anchor if isinstance(anchor, Curve) else test
+                return f"{one.codec} is known by its means only: not at equal rates of all images"
             return other_data(self._curve(test), self._curve(anchor))
         if test.identity and anchor.identity and test.identity != anchor.identity:
             return f"{test.axis.metric} is {test.identity} there and {anchor.identity} here"
+        test, anchor = self._spread(test), self._spread(anchor)
         if not len(common_images(test, anchor)[0]):
             return _nothing_in_common(test, anchor)
         return ""
@@ -126,16 +130,23 @@ class Comparer:
         """
         if not (isinstance(test, ImageCurves) and isinstance(self.anchor, ImageCurves)):
             return self._curve(self.anchor), self._curve(test), None
-        mine, theirs = common_images(test, self.anchor)
-        tests, anchors = test.take(mine), self.anchor.take(theirs)
-        curves = anchors.mean(self.convention), tests.mean(self.convention)
+        test, anchor = self._spread(test), self._spread(self.anchor)
+        mine, theirs = common_images(test, anchor)
+        tests, anchors = test.take(mine), anchor.take(theirs)
+        curves = self._curve(anchors), self._curve(tests)
         if self.bootstrap is None or len(mine) < 2:
             return *curves, None
-        anchor_rows = self._anchor_rows(self.anchor, theirs, "draws")
+        anchor_rows = self._anchor_rows(anchor, theirs, "draws")
         return *curves, (anchor_rows, self._drawn_rows(tests, self.bootstrap))
 
     def _curve(self, operand: Operand) -> Curve:
-        return operand if isinstance(operand, Curve) else operand.mean(self.convention)
+        """Return the curve of what :meth:`_spread` returned, or of others."""
+        convention = "mean" if self.convention == "rate" else self.convention
+        return operand if isinstance(operand, Curve) else operand.mean(convention)
+
+    def _spread(self, curves: ImageCurves) -> ImageCurves:
+        """Return curves with the points that means are taken at; the images stay in their order."""
+        return curves.at_equal_rates if self.convention == "rate" else curves
 
     def _curves(self, test: Curve, anchor: Curve) -> Comparison:
         """Compare two curves of which one at least has no images."""
@@ -154,16 +165,17 @@ class Comparer:
         result = Comparison(test.codec, anchor.codec, test.axis.metric, test.dataset, undefined(""))
         if reason := self.refusal(test):
             return replace(result, bd=undefined(reason))
-        mine, theirs = common_images(test, anchor)
-        tests, anchors = test.take(mine), anchor.take(theirs)
-        distance = bd(
-            anchors.mean(self.convention), tests.mean(self.convention), self.method, self.within
-        )
-        result = replace(result, bd=distance, n_images=len(mine), notes=_notes(test, anchor, mine))
+        spread, spread_anchor = self._spread(test), self._spread(anchor)
+        mine, theirs = common_images(spread, spread_anchor)
+        tests = spread.take(mine)
+        curves = self._curve(spread_anchor.take(theirs)), self._curve(tests)
+        distance = bd(*curves, self.method, self.within)
+        notes = _notes(spread, spread_anchor, mine)
+        result = replace(result, bd=distance, n_images=len(mine), notes=notes)
         window = rising_range(self.within, test.axis.lower_is_better)
         images, _ = rate_difference(
             self._anchor_rows(anchor, theirs, "images"),
-            self._image_rows(tests),
+            self._image_rows(test.take(mine)),
             self.method,
             window,
         )
@@ -176,7 +188,7 @@ class Comparer:
         interval = NO_INTERVAL
         if not math.isnan(distance.bd_rate):
             drawn, _ = rate_difference(
-                self._anchor_rows(anchor, theirs, "draws"),
+                self._anchor_rows(spread_anchor, theirs, "draws"),
                 self._drawn_rows(tests, self.bootstrap),
                 self.method,
                 window,

@@ -18,15 +18,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from bench.analysis.axis import Axis, axis_of
+from bench.analysis.interpolate import fit
 from bench.analysis.results import Results
 from bench.errors import UsageError
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-#: How the quality of several images becomes one: the mean of per-image values, or for PSNR the
-#: PSNR of the mean squared error over all images.
-Convention = Literal["mean", "mse"]
+#: How the curves of several images become one: the mean of per-image values at each setting; for
+#: PSNR, the PSNR of the mean squared error over all images there; or the mean at each rate.
+Convention = Literal["mean", "mse", "rate"]
+#: Rates at which curves are read off for the last, evenly spaced in the logarithm.
+RATES = 16
+#: Settings below which a curve can't be read off between them.
+_FEWEST = 4
 
 #: Where a curve is from: measured here, published by somebody, read from somebody's file.
 Origin = Literal["measured", "published", "imported"]
@@ -121,6 +126,8 @@ class ImageCurves:
 
         Raises UsageError for the convention "mse" and another metric than a PSNR.
         """
+        if convention == "rate":
+            return self.at_equal_rates.mean()
         rate, quality = self.rate[self.complete], self.quality[self.complete]
         rate, quality = rate[:, self.used], quality[:, self.used]
         settings = self.settings[self.used]
@@ -138,6 +145,47 @@ class ImageCurves:
             settings=settings[order],
             n_images=int(self.complete.sum()),
             note=self.left_out(),
+        )
+
+    @cached_property
+    def at_equal_rates(self) -> ImageCurves:
+        """The same curves read off, by PCHIP over log rate, at rates that all images have.
+
+        A ladder of compression ratios gives all images one rate, one of quantiser steps about one
+        error; the first looks better in means at its settings, for reasons that are the ladder's.
+        Read off at equal rates, no ladder plays a part.
+
+        An image that can't be read off has NaN there, with the reason in `na`; all have where
+        there is no rate that is common to them.
+        """
+        whole = np.flatnonzero(self.complete)
+        rate, quality = self.rate[whole][:, self.used], self.quality[whole][:, self.used]
+        order = rate.argsort(axis=1, kind="stable")
+        rate = np.log(np.take_along_axis(rate, order, 1))
+        quality = np.take_along_axis(quality, order, 1)
+        faults = {
+            f"fewer than {_FEWEST} settings": np.full(len(rate), rate.shape[1] < _FEWEST),
+            "two settings have one rate": (np.diff(rate) == 0).any(axis=1),
+            f"{self.axis.metric} is infinite (lossless)": np.isinf(quality).any(axis=1),
+        }
+        sound = ~np.any(list(faults.values()), axis=0)
+        common = np.full(RATES, np.nan)
+        if sound.any():
+            low, high = rate[sound, 0].max(), rate[sound, -1].min()
+            faults["no rate is common to all images"] = sound & (low >= high)
+            sound &= low < high
+            common = np.linspace(low, high, RATES)
+        rates, read = (np.full((len(self.images), RATES), np.nan) for _ in range(2))
+        rates[whole] = np.exp(common)
+        if sound.any():
+            curves = fit(rate[sound], quality[sound])
+            ends = rate[sound, 0], rate[sound, -1]
+            # Where all images have a rate it may be rounded to outside of one's own.
+            columns = [curves(np.clip(np.full(len(ends[0]), one), *ends)) for one in common]
+            read[whole[sound]] = np.stack(columns, axis=1)
+        why = {str(n): text for text, w in faults.items() for n in self.images[whole[w]]}
+        return replace(
+            self, settings=np.full(RATES, np.nan), rate=rates, quality=read, na=self.na | why
         )
 
     def left_out(self) -> str:
@@ -199,7 +247,7 @@ def pool(
     ------
     UsageError : the convention "mse" for a metric that is no PSNR.
     """
-    if convention == "mean":
+    if convention != "mse":
         return _average(quality, weights)
     if not axis.metric.startswith("psnr"):
         raise UsageError(f"the mean squared error says nothing about {axis.metric}: only PSNR")

@@ -42,9 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", choices=("pchip", "akima", "cubic"), default="pchip")
     parser.add_argument(
         "--convention",
-        choices=("mean", "mse"),
+        choices=("mean", "mse", "rate"),
         default="mean",
-        help="a curve's quality: mean of per-image values, or PSNR of the mean squared error",
+        help="what a curve's points are: means over images at each setting; with the PSNR of the "
+        "mean squared error; or means at each rate, so that it does not count how a codec's "
+        "settings spread rate over images",
     )
     parser.add_argument("--dataset", metavar="NAME", help="which one, where a run holds several")
     views = parser.add_mutually_exclusive_group()

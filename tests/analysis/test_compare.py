@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import interpolate, stats
 
 from bench.analysis.bd import bd
 from bench.analysis.bootstrap import Bootstrap
@@ -175,3 +175,63 @@ def test_a_seed_gives_the_same_intervals_again(curves: dict[str, ImageCurves]) -
         Comparer(curves["jpeg"], bootstrap=Bootstrap(7)).compare(curves["webp"]) for _ in range(2)
     )
     assert first == again
+
+
+def _ladder(codec: str, like: ImageCurves, rate: np.ndarray) -> ImageCurves:
+    """Return a codec whose quality rises by 6 dB per doubling of rate, from where each image is."""
+    start = np.linspace(25, 35, len(rate))[:, None]
+    return replace(like, codec=codec, rate=rate, quality=start + 6 * np.log2(rate),
+                   settings=np.arange(rate.shape[1], dtype=float))  # fmt: skip
+
+
+def test_at_equal_rates_it_does_not_count_how_settings_spread_rate_over_images(
+    curves: dict[str, ImageCurves],
+) -> None:
+    doubling = 2.0 ** np.arange(-2, 3)
+    same_rate = np.tile(doubling, (5, 1))
+    # The same curves at settings that give every image the same quality.
+    same_quality = doubling * 2.0 ** -(np.linspace(-5, 5, 5)[:, None] / 6)
+    one, other = (_ladder(name, curves["jpeg"], rate)
+                  for name, rate in (("rates", same_rate), ("steps", same_quality)))  # fmt: skip
+    assert abs(Comparer(one).compare(other).bd.bd_rate) > 5
+    comparison = Comparer(one, convention="rate").compare(other)
+    assert comparison.bd.bd_rate == pytest.approx(0, abs=1e-9)
+    assert comparison.interval == pytest.approx((0, 0), abs=1e-9)
+    assert comparison.image_mean == pytest.approx(0, abs=1e-9)
+    assert comparison.n_images == 5
+
+
+def test_at_equal_rates_both_means_are_over_the_images_that_can_be_read_off(
+    curves: dict[str, ImageCurves],
+) -> None:
+    jpeg, webp = curves["jpeg"], curves["webp"]
+    lossless = _with(webp, image=0, setting=5, quality=math.inf)
+    comparison = Comparer(jpeg, convention="rate").compare(lossless)
+    rest = np.arange(1, 5)
+    expected = Comparer(jpeg.take(rest), convention="rate").compare(webp.take(rest))
+    # The anchor's rates are those that five images have in common.
+    assert comparison.bd.bd_rate == pytest.approx(expected.bd.bd_rate, abs=0.3)
+    assert comparison.n_images == 4
+    assert "psnr is infinite (lossless)" in comparison.notes[0]
+
+
+def test_without_a_common_rate_or_without_images_equal_rates_are_na_with_the_reason(
+    curves: dict[str, ImageCurves],
+) -> None:
+    apart = _ladder("apart", curves["jpeg"], np.outer(4.0 ** np.arange(5), np.linspace(1, 2, 5)))
+    comparison = Comparer(curves["jpeg"], convention="rate").compare(apart)
+    assert math.isnan(comparison.bd.bd_rate)
+    assert "no rate is common to all images" in comparison.bd.reason
+    comparison = Comparer(published_curve("bpg", "psnr"), convention="rate").compare(curves["jpeg"])
+    assert "published:bpg is known by its means only" in comparison.bd.reason
+
+
+def test_curves_are_read_off_as_pchip_has_them(curves: dict[str, ImageCurves]) -> None:
+    jpeg = curves["jpeg"]
+    read = jpeg.at_equal_rates
+    order = jpeg.rate.argsort(axis=1)
+    for row, (rate, quality) in enumerate(zip(jpeg.rate, jpeg.quality, strict=True)):
+        theirs = interpolate.PchipInterpolator(np.log(rate[order[row]]), quality[order[row]])
+        np.testing.assert_allclose(read.quality[row], theirs(np.log(read.rate[row])))
+    assert read.rate[0, 0] == pytest.approx(jpeg.rate.min(axis=1).max())
+    assert read.rate[0, -1] == pytest.approx(jpeg.rate.max(axis=1).min())
