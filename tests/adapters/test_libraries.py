@@ -21,7 +21,19 @@ from bench.errors import BitstreamError, CardError
 from bench.image import Image, read_image
 
 #: The classical codecs of a plain `pip install rdbench`.
-DEFAULT = ["avif", "heif", "heif-444", "jpeg", "jpeg-444", "jpeg2000", "jpegli", "jxl", "mozjpeg"]
+DEFAULT = [
+    "avif",
+    "avif-444-psnr",
+    "heif",
+    "heif-444",
+    "heif-444-psnr",
+    "jpeg",
+    "jpeg-444",
+    "jpeg2000",
+    "jpegli",
+    "jxl",
+    "mozjpeg",
+]
 DEFAULT += ["webp"]
 JPEGS = ["jpeg", "jpeg-444", "jpegli", "mozjpeg"]
 
