@@ -33,6 +33,7 @@ class Comparison:
     image_mean : mean of the per-image BD-rates in percent, and its 95 % interval.
     n_image_bd : images that mean is over: those on which BD-rate is defined.
     n_images : images that every point of both curves is over.
+    convention : what the points of both curves are.
     notes : what a reader must know, each naming its codec; the reason of an NA is in `bd`.
     """
 
@@ -46,6 +47,7 @@ class Comparison:
     image_interval: Interval = NO_INTERVAL
     n_image_bd: int = 0
     n_images: int = 0
+    convention: Convention = "mean"
     notes: tuple[str, ...] = ()
 
 
@@ -158,11 +160,13 @@ class Comparer:
             dataset=test.dataset or anchor.dataset,
             bd=undefined(reason) if reason else bd(anchor, test, self.method, self.within),
             n_images=test.n_images or anchor.n_images,
+            convention=self.convention,
             notes=tuple(f"{c.codec}: {c.note}" for c in (test, anchor) if c.note),
         )
 
     def _measured(self, test: ImageCurves, anchor: ImageCurves) -> Comparison:
-        result = Comparison(test.codec, anchor.codec, test.axis.metric, test.dataset, undefined(""))
+        result = Comparison(test.codec, anchor.codec, test.axis.metric, test.dataset,
+                            undefined(""), convention=self.convention)  # fmt: skip
         if reason := self.refusal(test):
             return replace(result, bd=undefined(reason))
         spread, spread_anchor = self._spread(test), self._spread(anchor)

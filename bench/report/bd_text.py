@@ -10,8 +10,15 @@ from typing import Any
 from bench.analysis.axis import Axis
 from bench.analysis.bootstrap import FEW
 from bench.analysis.compare import Comparison
+from bench.analysis.curves import Convention
 from bench.text import table
 
+#: What a heading adds for curves that are no means at settings.
+_CONVENTIONS: dict[Convention, str] = {
+    "mean": "",
+    "mse": ", PSNR of the mean squared error",
+    "rate": ", curves at equal rates of all images",
+}
 #: Columns that say what the BD-rate is and how far it may be trusted; the others go below where
 #: the terminal is too narrow for both.
 _FIRST = 5
@@ -20,9 +27,9 @@ _FIRST = 5
 def bd_json(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
     """Return comparisons as JSON values: a row per codec, null where there is no number.
 
-    `bd_rate`, `ci_low` and `ci_high` are in percent; `bd_quality` and `range` ([low, high]) on the
-    metric's scale, in decibels for MS-SSIM; `overlap` is a share from 0 to 1; `reason` says why
-    BD-rate is null, and is null otherwise.
+    `bd_rate`, `ci_low` and `ci_high`, and the same of the mean of images, are in percent;
+    `bd_quality` and `range` ([low, high]) on the metric's scale, in decibels for MS-SSIM; `overlap`
+    is a share from 0 to 1; `reason` says why BD-rate is null, and is null otherwise.
     """
     return [
         {
@@ -37,6 +44,11 @@ def bd_json(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
             "overlap": _number(c.bd.overlap),
             "n_images": c.n_images,
             "reason": c.bd.reason or None,
+            "image_mean": _number(c.image_mean),
+            "image_ci_low": _number(c.image_interval[0]),
+            "image_ci_high": _number(c.image_interval[1]),
+            "image_n": c.n_image_bd,
+            "convention": c.convention,
         }
         for c in comparisons
     ]
@@ -68,6 +80,7 @@ def bd_text(comparisons: Sequence[Comparison], axis: Axis, width: int | None = N
     one = comparisons[0]
     heading = f"BD over {axis.metric} against {one.anchor}"
     heading += f", {one.dataset}" if one.dataset else ""
+    heading += _CONVENTIONS[one.convention]
     return "\n".join([heading, "", whole, *_explanations(ordered, axis, width or 100)])
 
 

@@ -37,6 +37,21 @@ def test_compare_prints_a_table_of_a_run(
     assert "webp" in output
 
 
+def test_the_table_says_what_its_curves_are(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rates = {}
+    for convention, words in (("mean", ""), ("rate", ", curves at equal rates of all images")):
+        assert main(["compare", str(run_folder), "--convention", convention]) == 0
+        heading = capsys.readouterr().out.splitlines()[0]
+        assert heading == f"BD over psnr against jpeg, crops{words}"
+        assert main(["compare", str(run_folder), "--convention", convention, "--json"]) == 0
+        (webp,) = json.loads(capsys.readouterr().out)
+        assert webp["convention"] == convention
+        rates[convention] = webp["bd_rate"]
+    assert rates["mean"] != rates["rate"]
+
+
 def test_image_by_image_the_best_and_the_worst_are_named(
     run_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,10 +29,13 @@ def test_json_has_the_fields_that_others_read(comparisons: list[Comparison]) -> 
     undefined, webp = json.loads(json.dumps(bd_json(comparisons), allow_nan=False))
     fields = ["codec", "anchor", "metric", "bd_rate", "ci_low", "ci_high"]
     fields += ["bd_quality", "range", "overlap", "n_images", "reason"]
+    fields += ["image_mean", "image_ci_low", "image_ci_high", "image_n", "convention"]
     assert list(webp) == list(undefined) == fields
     assert webp["reason"] is None
     assert webp["ci_low"] < webp["bd_rate"] < webp["ci_high"] < 0
     assert webp["range"] == list(comparisons[1].bd.range)
+    assert webp["image_ci_low"] < webp["image_mean"] < webp["image_ci_high"] < 0
+    assert (webp["image_n"], webp["convention"]) == (5, "mean")
     assert undefined["bd_rate"] is None
     assert undefined["range"] is None
     assert undefined["reason"] == "lossless: psnr is infinite at a setting (lossless)"
