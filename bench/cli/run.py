@@ -34,8 +34,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--dataset", default="kodak", metavar="NAME|FOLDER", help="data set or folder [kodak]")
     add("--quality", action="append", metavar="[CODEC=]LIST",
-        help="settings to measure at, for all codecs or those of a name or glob; may be repeated "
-        "[each codec's ladder]")  # fmt: skip
+        help="settings to measure at, for all codecs or those of a name or glob; may be repeated, "
+        "a codec's own coming before those for all [each codec's ladder]")  # fmt: skip
     add("--images", metavar="N|GLOB", help="the first N images, or those whose names match [all]")
     add("--jobs", type=int, metavar="N", help="worker processes of one thread each, 0 for none: "
         "all in this process, for a debugger [one per core]")  # fmt: skip
@@ -104,9 +104,10 @@ def end_on_sigterm() -> None:
 
 
 def parse_quality(values: list[str] | None) -> Qualities | None:
-    """Return ``["10,50"]`` as a list for all codecs, ``["jpeg=10,50"]`` as a mapping.
+    """Return ``["10,50"]`` as a list for all codecs, ``["jpeg=10,50"]`` as a mapping, and both
+    forms as one in which what is for all comes first: of patterns that match, the last counts.
 
-    Raises UsageError for what is no number, or for both forms at once.
+    Raises UsageError for what is no number.
     """
     if not values:
         return None
@@ -114,7 +115,7 @@ def parse_quality(values: list[str] | None) -> Qualities | None:
     named = {name: _numbers(numbers) for name, sep, numbers in pairs if sep}
     plain = [number for _, sep, numbers in pairs if not sep for number in _numbers(numbers)]
     if named and plain:
-        raise UsageError("--quality: either for all codecs, or CODEC=LIST for each")
+        return {"*": plain, **named}
     return named or plain
 
 

@@ -106,10 +106,7 @@ def draw_curves(
         return None
     with style():
         figure = Figure(layout="constrained")
-        if len(drawn) > LEGEND_ROWS:
-            # The legend would go beyond the page, and leave the axes no room.
-            width, height = figure.get_size_inches()
-            figure.set_size_inches(1.3 * width, height * len(drawn) / LEGEND_ROWS)
+        make_room(figure, len(drawn))
         axes = figure.add_subplot()
         crowded = sum(curve.origin == "measured" for curve in drawn) > 8
         lines = {
@@ -133,6 +130,15 @@ def draw_curves(
         if notes := _notes(curves, drawn):
             figure.supxlabel(notes, fontsize=6.5, color="#555555", x=0.01, ha="left")
     return figure
+
+
+def make_room(figure: Figure, rows: int) -> None:
+    """Let a figure grow for a legend of so many rows, which would go beyond it otherwise and leave
+    the axes no room.
+    """
+    if rows > LEGEND_ROWS:
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(1.3 * width, height * rows / LEGEND_ROWS)
 
 
 def save(figure: Figure | None, out_stem: str | Path, formats: Iterable[str]) -> list[Path]:

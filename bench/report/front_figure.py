@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.analysis.axis import Axis
 from bench.analysis.tradeoff import OperatingPoint
-from bench.report.figures import MARKS, axis_label, style
+from bench.report.figures import MARKS, axis_label, make_room, style
 from bench.report.palette import Look
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def draw_front(
         return None
     with style():
         figure = Figure(figsize=(7.16, 3.5), layout="constrained")
+        make_room(figure, len(codecs))
         axes = figure.add_subplot()
         best = sorted((p for p in known if p.front), key=lambda p: p.bpp)
         axes.step(

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench.cli import COMMANDS, main
+from bench.cli.run import parse_quality
+from bench.engine.plan import choose_qualities
+from bench.registry import codecs
 
 HEAVY = ("torch", "pandas", "matplotlib", "numpy", "pydantic", "PIL")
 
@@ -44,7 +47,7 @@ def test_every_command_has_help(command, capsys):
         (["--metrics", "psmr"], "did you mean psnr"),
         (["--codecs", "jpeg", "--quality", "0"], "quality 0 is outside 1 … 100"),
         (["--codecs", "jpeg", "--quality", "high"], "numbers separated by commas"),
-        (["--codecs", "jpeg", "--quality", "10", "--quality", "webp=3"], "either for all"),
+        (["--codecs", "jpeg", "--quality", "10", "--quality", "webp=3"], "no codec of this run"),
         (["--codecs", "./nothing.yaml"], "nothing.yaml"),
         (["--codecs", ""], "no codec is named"),
         (["--repeats", "3"], "belongs to --timing"),
@@ -89,6 +92,13 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(capsys, kodak, tmp_path, m
     assert "jpeg" in out
     assert "cells: 8, of which 0 need no work" in out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_of_one_codec_come_before_those_for_all():
+    words = ["webp=75", "10,50", "jpeg*=30"]
+    cards = [codecs().get(name) for name in ("jpeg", "webp", "avif")]
+    chosen = choose_qualities(cards, parse_quality(words))
+    assert chosen == [(30,), (75,), (10, 50)]
 
 
 def test_a_run_prints_a_table_and_its_folder_and_ends_with_0(capsys, tmp_path, monkeypatch, kodak):

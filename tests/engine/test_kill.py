@@ -114,7 +114,7 @@ def test_ten_kills_at_random_moments_cost_nothing_that_was_done(counting, crops,
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_cleanly_and_keeps_what_was_measured(how, counting, crops, tmp_path):
-    process = start(counting, crops, tmp_path / "run", subprocess.PIPE, SLEEP="0.3")
+    process = start(counting, crops, tmp_path / "run", subprocess.PIPE, SLEEP="0.6")
     deadline = time.monotonic() + 30
     while not committed() and time.monotonic() < deadline:
         time.sleep(0.05)

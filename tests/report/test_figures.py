@@ -15,8 +15,10 @@ import pytest
 from bench.analysis.curves import Curve, rd_curves
 from bench.analysis.published import published, published_curve
 from bench.analysis.results import Results, results_of
+from bench.analysis.tradeoff import OperatingPoint
 from bench.errors import UsageError
-from bench.report.figures import draw_curves, plot_curves
+from bench.report.figures import curve_looks, draw_curves, plot_curves
+from bench.report.front_figure import draw_front
 
 
 @pytest.fixture
@@ -89,6 +91,24 @@ def test_many_curves_leave_their_axes_room_beside_a_legend_that_fits() -> None:
     assert inside.y0 >= page.y0
     assert inside.x1 <= page.x1
     assert figure.axes[0].get_window_extent().width > 0.35 * page.width
+
+
+def test_a_front_of_many_codecs_leaves_its_axes_room() -> None:
+    curves = _measured(
+        [e.label for e in published() if "psnr" in e.metrics and not e.distrust][:36]
+    )
+    points = [
+        OperatingPoint(curve.codec, setting, 24, bpp, quality, 1, 1)
+        for curve in curves
+        for setting, (bpp, quality) in enumerate(zip(curve.rate, curve.quality, strict=True))
+    ]
+    figure = draw_front(points, curves[0].axis, curve_looks(curves))
+    assert figure is not None
+    figure.draw_without_rendering()
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().y0 >= figure.bbox.y0
+    assert figure.axes[0].get_window_extent().width > 0.35 * figure.bbox.width
 
 
 def test_the_legend_lists_codecs_as_their_curves_lie() -> None:
