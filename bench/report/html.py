@@ -90,8 +90,9 @@ def _pictures(
         found = pool.map(lambda item: _crops(gallery, item), gallery.plan())
         crops = [crop for crop in found if crop is not None]
     finally:
+        # Interrupted, no thread may begin with another image.
+        pool.shutdown(wait=False, cancel_futures=True)
         gallery.close()
-        pool.shutdown(cancel_futures=True)
     embedded = embed(crops, budget) if crops else None
     notes = [
         f"{content.title}: {why} ({count} picture{'s' * (count != 1)})"
