@@ -115,9 +115,17 @@ class ExactConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return float64 (batch, outputs, …) for float64 `x` (batch, inputs, height, width)."""
-        whole = _rounded(x, x.abs().amax(dim=(1, 2, 3), keepdim=True))
+        whole = self.rounded(x)
         sums = self._transposed(whole) if self.transposed else self._plain(whole)
         return sums.add_(self.bias)
+
+    def rounded(self, x: Tensor) -> Tensor:
+        """Return what the weights are multiplied with, for `x` (batch, …)."""
+        return _rounded(x, x.abs().amax(dim=tuple(range(1, x.dim())), keepdim=True))
+
+    def kernels(self) -> Tensor:
+        """Return the weights of a convolution that is not transposed, in the layout of Conv2d's."""
+        return self.weight.reshape(self.outputs, -1, *self.kernel)
 
     def _plain(self, x: Tensor) -> Tensor:
         size = self._size(x, lambda n, k, s, p, _: (n + 2 * p - k) // s + 1)

@@ -122,6 +122,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     if not adversary >= 0:
         raise UsageError(f"loss.gan: zero or a positive weight was expected: {adversary}")
     model = network()
+    _freeze_all_but(model, values["optim"]["only"])
     if not model.rate_in_loss:
         terms["rate"] = 0.0
     losses = RateDistortion(**terms)
@@ -171,6 +172,22 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     if card and trainer.is_global_zero:
         weights, path = _release(values, fields, folder, stage, data)
     return Trained(folder, stage.done, weights, path)
+
+
+def _freeze_all_but(model: Trainable, prefixes: str | Sequence[str]) -> None:
+    """Leave everything as it is whose name begins with none of `prefixes`; train all for none.
+
+    Raises UsageError for a prefix that no parameter has.
+    """
+    chosen = tuple([prefixes] if isinstance(prefixes, str) else prefixes)
+    names = [name for name, _ in model.named_parameters()]
+    for prefix in chosen:
+        if not any(name.startswith(prefix) for name in names):
+            known = sorted({name.partition(".")[0] for name in names})
+            raise UsageError(f"optim.only={prefix}: the network has {', '.join(known)}")
+    for name, parameter in model.named_parameters():
+        if chosen and not name.startswith(chosen):
+            parameter.requires_grad_(False)
 
 
 def _network(values: dict[str, Any]) -> Callable[[], Trainable]:

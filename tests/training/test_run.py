@@ -135,6 +135,19 @@ def test_a_training_starts_from_a_codec_that_ships(photos, tmp_path):
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
+def test_a_part_of_a_network_is_trained_and_the_rest_left_as_it_is(photos, tmp_path):
+    begun = [*_small(photos, tmp_path), "init=hybrid-s", "data.valid=0"]
+    some = train(settings([*begun, "optim.only=[context,hyper]"]))
+    # A learning rate of nothing leaves all as it was at the start.
+    first = train(settings([*begun, "name=first", "optim.lr=0"]))
+    before, after = (torch.load(one.folder / "last.ckpt", weights_only=True)["state_dict"]
+                     for one in (first, some))  # fmt: skip
+    names = [name for name in after if name.startswith("model.")]
+    moved = [name for name in names if not torch.equal(after[name], before[name])]
+    assert moved
+    assert [name for name in moved if not name.startswith(("model.context", "model.hyper"))] == []
+
+
 def test_a_checkpoint_of_another_network_is_refused_and_kept(photos, tmp_path):
     train(settings(_small(photos, tmp_path)))
     last = tmp_path / "tiny" / "last.ckpt"
@@ -161,6 +174,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(phot
     [
         ("model.kernel=5", "no setting 'kernel'"),
         ("optim.momentum=1", "momentum"),
+        ("optim.only=[context,colour]", "colour: the network has context, "),
         ("quantizer=magic", "magic"),
         ("data.valid=50", "data.valid=50"),
         ("trainer.max_time=soon", "DD:HH:MM:SS"),

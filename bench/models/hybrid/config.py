@@ -36,6 +36,9 @@ class HybridConfig(Settings):
     hyper : channels of the side information at 1/64.
     context : features of the entropy model's context.
     groups : how many groups of channels are coded one after the other, later ones seeing earlier.
+    lattice : the blocks' means are coded before all else, from coarse lattices to finer ones.
+    parts : of a group's channels, coded one after the other, later ones seeing earlier ones of
+        the same block.
     checkerboard : each group is coded in two passes, the second of which sees the first.
     gain_points : qualities at which gain vectors are learned; linear between them.
     rdo : weight of the rate in rate-distortion optimised quantisation, in squared steps per bit, in
@@ -70,6 +73,8 @@ class HybridConfig(Settings):
     hyper: int = 32
     context: int = 64
     groups: int = 5
+    parts: int = 1
+    lattice: bool = False
     checkerboard: bool = True
     gain_points: int = 6
     rdo: float = 0.13
@@ -116,6 +121,13 @@ class HybridConfig(Settings):
             )
         if not 1 <= self.groups <= 8:
             faults.append("groups: 1 … 8 were expected")
+        if not 1 <= self.parts <= 8:
+            faults.append("parts: 1 … 8 were expected")
+        if self.lattice and (self.start == "random" or self._priorless or self.groups < 2):
+            faults.append(
+                "lattice codes the means of a transform's blocks before the other groups: it needs "
+                "start lapped or dct, a context model and two groups"
+            )
         limit = 3 * 256
         if not 2 ** (self.groups + 1) <= self.channels <= limit:
             faults.append(f"channels: {2 ** (self.groups + 1)} … {limit} were expected")

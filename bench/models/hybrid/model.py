@@ -14,8 +14,9 @@ from bench.models.hybrid import laplace
 from bench.models.hybrid.branches import AnalysisBranch, SynthesisBranch
 from bench.models.hybrid.coder import HybridCoder
 from bench.models.hybrid.config import HybridConfig
+from bench.models.hybrid.contexts import Setting
 from bench.models.hybrid.encoder import EncoderSettings
-from bench.models.hybrid.prior import ContextModel, HyperEncoder, Setting
+from bench.models.hybrid.prior import ContextModel, HyperEncoder
 from bench.models.hybrid.quantize import Noise, ScalarQuantizer
 from bench.models.hybrid.squares import pick
 from bench.models.hybrid.transform import BlockTransform
@@ -63,7 +64,9 @@ class Hybrid(Trainable):
         channels = config.channels
         self.start: BlockTransform | None = None
         if config.start != "random":
-            self.start = BlockTransform(channels, lapped=config.start == "lapped")
+            self.start = BlockTransform(
+                channels, lapped=config.start == "lapped", means_first=config.lattice
+            )
         self.g_a = AnalysisBranch(config) if config.widths else nn.Identity()
         self.g_s = SynthesisBranch(config) if config.decoder_widths else nn.Identity()
         #: Logarithm of each channel's scale at a step of 1: where the entropy model starts.
@@ -83,7 +86,9 @@ class Hybrid(Trainable):
             )
             return
         self.tables = laplace.LaplaceModel()
-        self.quantizer = ScalarQuantizer(config.quantizer, config.channels, config.rdo)
+        self.quantizer = ScalarQuantizer(
+            config.quantizer, config.channels, config.rdo, follows=not config.lattice
+        )
         if config.latent == "ae":
             self.register_buffer("prior_mean", torch.zeros(config.channels))
             return

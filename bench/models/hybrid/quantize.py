@@ -79,14 +79,17 @@ class ScalarQuantizer(nn.Module):
         "soft": a differentiable staircase, with learned steps per channel.
     channels : of the latent.
     rdo : weight of the rate where rounding decides by rate and distortion.
+    follows : whether, to the gradient of straight-through rounding, every value follows its mean,
+        or only what is coded as zero. The rest lies within half a step of the latent wherever the
+        mean is; where scales are large, a gradient that thinks otherwise moves means for ever.
     """
 
     #: Steepness of the soft staircase: 0 is the identity, infinity is rounding.
     SHARPNESS = 4.0
 
-    def __init__(self, kind: Quantizer, channels: int, rdo: float) -> None:
+    def __init__(self, kind: Quantizer, channels: int, rdo: float, follows: bool = True) -> None:
         super().__init__()
-        self.kind, self.rdo = kind, rdo
+        self.kind, self.rdo, self.follows = kind, rdo, follows
         if kind == "soft":
             self.log_step = nn.Parameter(torch.zeros(channels))
 
@@ -121,6 +124,8 @@ class ScalarQuantizer(nn.Module):
             soft = symbol + _stair(residual - symbol, self.SHARPNESS)
             return mean + soft, laplace.density_bits(soft, log_scale)
         through = residual + (symbol - residual).detach()
+        if not self.follows:
+            mean = torch.where(symbol == 0, mean, mean.detach())
         # mean + symbol has the slope 1 in the mean; the latent's slope is passed straight through.
         return mean + symbol + (v - v.detach()), law.bits(through)
 

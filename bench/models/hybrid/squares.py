@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.entropy.exact import ExactConv2d
+
 #: A kernel of 5×5 sees the other colour of the checkerboard with every second tap, 12 of 25.
 KERNEL = 5
 REACH = KERNEL // 2
@@ -59,10 +61,13 @@ def put(planes: Tensor, squares: Tensor | None, values: Tensor) -> Tensor:
     return whole.reshape(planes.shape)
 
 
-def white_from_black(layer: nn.Conv2d, black: Tensor, size: tuple[int, int]) -> Tensor:
+def white_from_black(
+    layer: nn.Conv2d | ExactConv2d, black: Tensor, size: tuple[int, int]
+) -> Tensor:
     """Return what a 5×5 convolution of the black squares' values gives on the white ones.
 
-    The same as with zeros on the white squares, without the taps that would see them.
+    The same as with zeros on the white squares, without the taps that would see them; bit for bit
+    so in exact arithmetic.
 
     Parameters
     ----------
@@ -70,13 +75,16 @@ def white_from_black(layer: nn.Conv2d, black: Tensor, size: tuple[int, int]) -> 
     size : height and width of the latent.
     """
     # Every tap's product first, then each white square adds up what its neighbours have for it.
-    taps = layer.weight.flatten(2)[..., 1::2].permute(2, 0, 1).flatten(0, 1)
-    products = F.linear(black.transpose(1, 2), taps).reshape(len(black), -1, layer.out_channels)
+    weight, bias = layer.weight, layer.bias
+    if isinstance(layer, ExactConv2d):
+        weight, bias, black = layer.kernels(), layer.bias.flatten(), layer.rounded(black)
+    assert bias is not None
+    taps = weight.flatten(2)[..., 1::2].permute(2, 0, 1).flatten(0, 1)
+    products = F.linear(black.transpose(1, 2), taps).reshape(len(black), -1, len(bias))
     products = F.pad(products, (0, 0, 0, 1))
     gathered = products.index_select(1, _neighbours(*size, black.device))
-    white = gathered.reshape(len(black), -1, TAPS, layer.out_channels).sum(2)
-    assert layer.bias is not None
-    return (white + layer.bias).transpose(1, 2)
+    white = gathered.reshape(len(black), -1, TAPS, len(bias)).sum(2)
+    return (white + bias).transpose(1, 2)
 
 
 def _neighbours(height: int, width: int, device: torch.device) -> Tensor:

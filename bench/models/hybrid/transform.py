@@ -67,14 +67,15 @@ class BlockTransform(nn.Module):
     ----------
     channels : coefficients kept of the 768 of a block.
     lapped : whether blocks overlap.
+    means_first : whether the first channels are the blocks' means, whatever their strength.
     """
 
     order: Tensor
     energy: Tensor
 
-    def __init__(self, channels: int, lapped: bool) -> None:
+    def __init__(self, channels: int, lapped: bool, means_first: bool = False) -> None:
         super().__init__()
-        self.channels, self.lapped = channels, lapped
+        self.channels, self.lapped, self.means_first = channels, lapped, means_first
         colours, dct = opponent_colours(), dct2(BLOCK)
         pre = boundary_filter(BLOCK, BOUNDARY_SCALE)
         self.colours = nn.Parameter(colours.float())
@@ -84,10 +85,11 @@ class BlockTransform(nn.Module):
         if lapped:
             self.pre = nn.Parameter(pre.float())
             self.post = nn.Parameter(torch.linalg.inv(pre).float())
-        order, energy = _model_of_photos()
-        self.register_buffer("order", order[:channels])
+        energy = _model_of_photos()
+        order = self._strongest(energy)
+        self.register_buffer("order", order)
         #: Mean magnitude of each kept coefficient, for images in 0 … 1.
-        self.register_buffer("energy", energy[order[:channels]].float())
+        self.register_buffer("energy", energy[order].float())
 
     @full_precision
     def analysis(self, x: Tensor) -> Tensor:
@@ -141,8 +143,15 @@ class BlockTransform(nn.Module):
         self.order = torch.arange(3 * BLOCK**2, device=images.device)
         mean = torch.stack([self.analysis(one[None]).abs().mean((0, 2, 3)) for one in images])
         energy = mean.mean(0)
-        self.order = energy.argsort(descending=True, stable=True)[: self.channels]
+        self.order = self._strongest(energy)
         self.energy = energy[self.order].clamp_min(1e-4)
+
+    def _strongest(self, energy: Tensor) -> Tensor:
+        """Return the numbers of the coefficients to keep, of 768, in their order."""
+        if self.means_first:
+            energy = energy.clone()
+            energy[:: BLOCK**2] = math.inf
+        return energy.argsort(descending=True, stable=True)[: self.channels]
 
 
 def _filter(planes: Tensor, matrix: Tensor) -> Tensor:
@@ -159,13 +168,12 @@ def _filter(planes: Tensor, matrix: Tensor) -> Tensor:
     return planes
 
 
-def _model_of_photos() -> tuple[Tensor, Tensor]:
-    """Return order and mean magnitude of the 768 coefficients of a typical photo.
+def _model_of_photos() -> Tensor:
+    """Return the mean magnitude of the 768 coefficients of a typical photo, float64.
 
     Magnitudes fall with the frequency, chrominance lies a factor of four below luminance. Only
     where training starts without :meth:`BlockTransform.fit`.
     """
     u, v = torch.meshgrid(*2 * (torch.arange(BLOCK, dtype=torch.float64),), indexing="ij")
     luminance = 1.6 / (1 + torch.hypot(u, v)) ** 1.6
-    energy = torch.cat([luminance.flatten(), *2 * (luminance.flatten() / 4,)])
-    return energy.argsort(descending=True, stable=True), energy
+    return torch.cat([luminance.flatten(), *2 * (luminance.flatten() / 4,)])

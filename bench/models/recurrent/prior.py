@@ -28,7 +28,8 @@ from bench.entropy.exact import ExactLinear
 from bench.entropy.tables import Floats, Tables, stack
 from bench.models.entropy_models import EntropyModel
 from bench.models.hybrid import laplace
-from bench.models.hybrid.prior import group_slices, magnitude
+from bench.models.hybrid.contexts import magnitude
+from bench.models.hybrid.prior import group_slices
 from bench.models.hybrid.squares import checkerboard
 from bench.models.recurrent.config import RecurrentConfig
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from hybrid_variants import AE
 
 from bench.errors import CodecError
 from bench.models.hybrid.config import HybridConfig
@@ -27,6 +28,10 @@ from bench.models.hybrid.model import Hybrid
         ({"decoder_widths": [48, 80, 90]}, "multiples of 4 × heads"),
         ({"depths": [1, 1]}, "depths"),
         ({"groups": 9}, "groups"),
+        ({"parts": 0}, "parts: 1 … 8"),
+        ({"lattice": True, "start": "random"}, "lattice codes the means of a transform's blocks"),
+        ({"lattice": True, "groups": 1}, "two groups"),
+        ({**AE, "lattice": True}, "a context model"),
         ({"channels": 2000}, "channels"),
         ({"channels": "many"}, "a number"),
         ({"checkerboard": 1}, "true or false"),
@@ -53,7 +58,8 @@ def test_the_defaults_are_those_that_released_cards_count_on():
         "decoder_widths": [48, 80, 96], "depths": [1, 1, 1], "downsample": "stride",
         "squeeze_excite": True, "attention": "global", "position": "relative", "heads": 4,
         "window": 8, "refine": True, "cross_attention": True, "latent": "vae", "quantizer": "ste",
-        "channels": 448, "hyper": 32, "context": 64, "groups": 5, "checkerboard": True,
+        "channels": 448, "hyper": 32, "context": 64, "groups": 5, "parts": 1,
+        "lattice": False, "checkerboard": True,
         "gain_points": 6, "rdo": 0.13, "vq_stages": 8, "vq_codes": 256, "vq_width": 32,
         "checkpointing": False,
     }  # fmt: skip

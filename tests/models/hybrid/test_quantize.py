@@ -30,6 +30,15 @@ def test_slopes_of_noise_and_of_the_soft_staircase_are_those_of_finite_differenc
     assert torch.autograd.gradcheck(_total(ScalarQuantizer("soft", 2, 0.0)), _inputs())
 
 
+@pytest.mark.parametrize("follows", [True, False])
+def test_what_is_not_zero_follows_its_mean_only_where_it_is_said_to(follows):
+    v, mean = torch.tensor([0.2, 3.1, -5.0]), torch.tensor([0.0, 1.0, 2.0], requires_grad=True)
+    quantizer = ScalarQuantizer("ste", 3, 0.0, follows).train()
+    v_hat, _ = quantizer(v, mean, torch.zeros(3))
+    (slope,) = torch.autograd.grad(v_hat.sum(), mean)
+    assert slope.tolist() == [1, follows, follows]
+
+
 def test_straight_through_has_the_value_of_rounding_and_the_slope_of_none():
     v, mean, log_scale = _inputs()
     v_hat, _ = ScalarQuantizer("ste", 2, 0.0)(v, mean, log_scale)

@@ -10,6 +10,7 @@ import torch
 from hybrid_variants import arguments
 from torch import nn
 
+from bench.entropy.exact import exact
 from bench.models.hybrid.model import Hybrid
 from bench.models.hybrid.squares import checkerboard, colours, pick, put, white_from_black
 
@@ -33,6 +34,15 @@ def test_white_squares_get_what_the_convolution_of_the_whole_board_gives(size):
         assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(12, 12), (3, 5), (4, 7)])
+def test_in_exact_arithmetic_they_are_the_same_to_the_last_bit(size):
+    torch.manual_seed(0)
+    layer = exact(nn.Conv2d(6, 4, 5, padding=2))
+    black, white = colours(*size, torch.device("cpu"))
+    x = 100 * torch.randn(2, 6, *size).double() * checkerboard(*size, torch.device("cpu"))
+    assert torch.equal(white_from_black(layer, pick(x, black), size), pick(layer(x), white))
+
+
 def test_what_is_picked_can_be_put_back():
     x = torch.randn(2, 3, 3, 4)
     again = torch.zeros_like(x)
@@ -42,7 +52,7 @@ def test_what_is_picked_can_be_put_back():
     assert torch.equal(put(torch.zeros_like(x), None, pick(x, None)), x)
 
 
-@pytest.mark.parametrize("name", ["base", "no-checkerboard"])
+@pytest.mark.parametrize("name", ["base", "no-checkerboard", "lattice"])
 def test_training_computes_what_the_coder_computes_everywhere(name):
     torch.manual_seed(0)
     model = Hybrid(**arguments(name))

@@ -19,7 +19,7 @@ from bench.models.hybrid.model import Hybrid
 from bench.training.losses import RateDistortion
 
 #: Each takes seconds; the rest of them is checked by the slow suite.
-FAST = ("base", "random", "vit", "noise", "soft", "vq", "ae")
+FAST = ("base", "random", "vit", "noise", "soft", "vq", "ae", "lattice", "parts")
 CHOSEN = [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in VARIANTS]
 QUALITIES = (5, 30, 60, 90)
 
