@@ -15,6 +15,7 @@ from bench.training.loop import compiled
 
 NETWORKS = {
     "hybrid": (Hybrid, SMALL),
+    "lattice": (Hybrid, {**SMALL, "lattice": True, "parts": 2}),
     "hyperprior": (RetrainedHyperprior, {"width": 64, "latents": 96, "start": "random"}),
     "cheng2020": (RetrainedCheng, {"width": 64, "latents": 96, "start": "random"}),
 }
@@ -50,10 +51,11 @@ def test_a_network_is_one_graph(name):
     assert (found.graph_count, found.graph_break_count) == (1, 0)
 
 
-def test_gradients_in_mixed_precision_are_those_without_compiling():
-    model = network("hybrid")
+@pytest.mark.parametrize("name", ["hybrid", "lattice"])
+def test_gradients_in_mixed_precision_are_those_without_compiling(name):
+    model = network(name)
     own = slopes(model, model.lesson)
     other = slopes(model, compiled(model.lesson, backend="aot_eager"))
     assert own.keys() == other.keys()
-    for name, slope in own.items():
-        assert torch.allclose(other[name], slope, rtol=1e-4, atol=1e-6 * slope.abs().max()), name
+    for part, slope in own.items():
+        assert torch.allclose(other[part], slope, rtol=1e-4, atol=1e-6 * slope.abs().max()), part

@@ -20,15 +20,15 @@ methods for lossless image compression using arithmetic coding", DCC 1991 (the t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from bench.models.hybrid.config import HybridConfig
 from bench.models.hybrid.contexts import Setting, Take, features
-from bench.models.hybrid.squares import SIZES, pick, put
+from bench.models.hybrid.squares import SIZES, constant, pick, put
 
 #: A mean per colour: the first channels of the latent.
 MEANS = 3
@@ -51,8 +51,7 @@ CLOSER = math.log(0.3)
 GENTLE = 1 / 16
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """Blocks that are coded at once.
 
     Parameters
@@ -70,6 +69,7 @@ class Step:
     spacing: int
 
 
+@constant
 def steps(height: int, width: int, device: torch.device) -> tuple[Step, ...]:
     """Return the steps from the coarsest lattice to all blocks, those without a block left out."""
     return _steps(height, width, device)
@@ -104,6 +104,7 @@ def _numbers(squares: Tensor, taps: list[tuple[int, int]], height: int, width: i
     return torch.where(inside, row * width + column, height * width)
 
 
+@constant
 def around(height: int, width: int, device: torch.device) -> Tensor:
     """Return the numbers of the four blocks beside each, int64 (4, blocks), as in :class:`Step`."""
     return _around(height, width, device)
@@ -163,8 +164,10 @@ class LatticeModel(nn.Module):
     def __init__(self, config: HybridConfig) -> None:
         super().__init__()
         width, hidden = config.context, config.context + 16
-        self.alone = nn.ModuleList(_network(width + 1, hidden, 1) for _ in self.PARTS[:1])
-        self.alone.append(_network(width + 3, hidden, MEANS - 1))
+        self.alone = nn.ModuleList(
+            _network(width + 1 + 2 * part.start, hidden, part.stop - part.start)
+            for part in self.PARTS
+        )
         self.linear = nn.ModuleList()
         self.network = nn.ModuleList()
         for _ in (AMID, BETWEEN):
@@ -189,6 +192,7 @@ class LatticeModel(nn.Module):
             told = pick(seen, step.squares)
             average: Tensor = told.new_zeros(len(side), MEANS, len(step.squares))
             apart: list[Tensor] = []
+            inputs = [told]
             if step.neighbours is not None:
                 # Rounded about their own means, they lie where the picture's do, whatever was
                 # predicted; a gradient through them would say that they follow the prediction, and
@@ -197,10 +201,9 @@ class LatticeModel(nn.Module):
                 apart = [taps.flatten(1, 2)]
                 spacing = told.new_zeros(len(side), SPACINGS, len(step.squares))
                 spacing[:, step.spacing] = 1
-                told = torch.cat([told, spacing], 1)
+                inputs += [spacing, features(apart[0])]
             taken: list[Tensor] = []
             for number, part in enumerate(self.PARTS):
-                inputs = [told, *(features(one) for one in apart)]
                 mean = average[:, part]
                 if step.neighbours is None:
                     network = self.alone[number]
@@ -213,6 +216,7 @@ class LatticeModel(nn.Module):
                 taken.append(take(mean + more, log_scale + base, part, step.squares))
                 # What luminance has beyond its neighbours' average, chrominance may have, too.
                 apart.append(taken[-1].detach() - average[:, part])
+                inputs.append(features(apart[-1]))
             means = put(means, step.squares, torch.cat(taken, 1))
         return means
 

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench.models.hybrid.blocks import zeroed
 from bench.models.hybrid.config import HybridConfig
 from bench.models.hybrid.contexts import Setting, Take, features
 from bench.models.hybrid.lattice import MEANS, LatticeModel, relief
@@ -56,16 +57,10 @@ def part_sizes(size: int, parts: int) -> list[int]:
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     # The last first: in this order seeds gave the weights that ship.
-    last = _zeroed(nn.Conv2d(hidden, outputs, 1))
+    last = zeroed(nn.Conv2d(hidden, outputs, 1))
     return nn.Sequential(
         nn.LeakyReLU(0.125), nn.Conv2d(inputs, hidden, 1), nn.LeakyReLU(0.125), last
     )
-
-
-def _zeroed(layer: nn.Conv2d) -> nn.Conv2d:
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer
 
 
 class PartNetwork(nn.Module):
@@ -85,8 +80,8 @@ class PartNetwork(nn.Module):
         self.last = nn.ModuleList()
         for i, size in enumerate(sizes):
             if i:
-                self.within.append(_zeroed(nn.Conv2d(2 * sum(sizes[:i]), hidden, 1, bias=False)))
-            last = _zeroed(nn.Conv2d(hidden, 2 * size, 1))
+                self.within.append(zeroed(nn.Conv2d(2 * sum(sizes[:i]), hidden, 1, bias=False)))
+            last = zeroed(nn.Conv2d(hidden, 2 * size, 1))
             self.last.append(nn.Sequential(nn.LeakyReLU(0.125), last))
 
     def walk(

@@ -6,7 +6,9 @@ squares), in the order of those numbers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -22,12 +24,30 @@ TAPS = KERNEL**2 // 2
 SIZES = 8
 
 
+ListsT = TypeVar("ListsT", bound=Callable[..., object])
+_CONSTANT: list[Callable[..., object]] = []
+
+
+def constant(lists: ListsT) -> ListsT:
+    """Mark a function whose lists depend on a size and a device alone."""
+    _CONSTANT.append(lists)
+    return lists
+
+
+def compile_as_constants() -> None:
+    """Let ``torch.compile`` take the lists as constants: their lengths depend on what they hold."""
+    # Not where they are marked: it would bring the compiler in, and every codec would wait for it.
+    for lists in _CONSTANT:
+        torch.compiler.assume_constant_result(lists)  # type: ignore[no-untyped-call]
+
+
 def checkerboard(height: int, width: int, device: torch.device) -> Tensor:
     """Return the black squares as booleans (height, width)."""
     rows = torch.arange(height, device=device)[:, None]
     return (rows + torch.arange(width, device=device)) % 2 == 0
 
 
+@constant
 def colours(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the numbers of the black and of the white squares, int64."""
     return _colours(height, width, device)
@@ -38,13 +58,6 @@ def colours(height: int, width: int, device: torch.device) -> tuple[Tensor, Tens
 def _colours(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     black = checkerboard(height, width, device).flatten()
     return black.nonzero()[:, 0], (~black).nonzero()[:, 0]
-
-
-def compile_as_constants() -> None:
-    """Let ``torch.compile`` take the lists as constants: their lengths depend on what they hold."""
-    # Not by decorators: they bring the compiler in, and every codec would wait for it.
-    for lists in (colours, _neighbours):
-        torch.compiler.assume_constant_result(lists)  # type: ignore[no-untyped-call]
 
 
 def pick(planes: Tensor, squares: Tensor | None) -> Tensor:
@@ -87,6 +100,7 @@ def white_from_black(
     return (white + bias).transpose(1, 2)
 
 
+@constant
 def _neighbours(height: int, width: int, device: torch.device) -> Tensor:
     """Return for every white square and tap the number of the product, int64; one more than there
     are where the tap looks beyond the border.
