@@ -10,19 +10,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from bench.errors import TrainingError, UnavailableError, UsageError
-from bench.image import Pixels
 
 if TYPE_CHECKING:
-    from bench.codec import Quality
     from bench.models.settings import Settings
     from bench.models.trainable import Trainable
-    from bench.training.shelf import Shelf
+    from bench.training.loaders import Loaders
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +101,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     from bench.training.curve import Curve
     from bench.training.discriminator import Discriminator
     from bench.training.export import card_fields
+    from bench.training.loaders import Loaders, read_photos
     from bench.training.loop import Averager, FidelityStage, Keeper, Progress
     from bench.training.losses import RateDistortion
 
@@ -116,7 +115,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     random.seed(values["seed"])
     np.random.seed(values["seed"])
     torch.manual_seed(values["seed"])
-    photos, kept = _photos(values)
+    photos, kept = read_photos(values)
     terms = dict(values["loss"])
     adversary = terms.pop("gan")
     if not adversary >= 0:
@@ -152,7 +151,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
         num_sanity_val_steps=0, use_distributed_sampler=False, enable_checkpointing=False,
         enable_model_summary=False, log_every_n_steps=10, default_root_dir=folder,
     )  # fmt: skip
-    data = _Data(values, photos, kept, trainer.world_size)
+    data = Loaders(values, photos, kept, trainer.world_size)
     stage.shelf = data.shelf(trainer.strategy.root_device)
     if start is not None:
         _load(start, model)
@@ -220,86 +219,6 @@ def _network(values: dict[str, Any]) -> Callable[[], Trainable]:
                 f"{values['data'][size]}"
             )
     return partial(network, **config.to_dict())
-
-
-class _Data:
-    """The loaders of one training."""
-
-    def __init__(
-        self, values: dict[str, Any], photos: list[Pixels], kept: list[Pixels], processes: int
-    ) -> None:
-        from bench.training.photos import Crops
-        from bench.training.shelf import Memory
-
-        part = values["data"]
-        self.memory = part["memory"]
-        if self.memory not in get_args(Memory):
-            raise UsageError(
-                f"data.memory: {', '.join(get_args(Memory))} was expected, got {self.memory!r}"
-            )
-        self.batch, self.valid_size, self.kept = part["batch"], part["valid_size"], kept
-        total = values["trainer"]["max_steps"] * self.batch * processes
-        self.crops = Crops(photos, _crop_settings(values), values["seed"], total)
-
-    def sample(self, count: int) -> torch.Tensor:
-        """Return the first crops, float32 (count, 3, size, size)."""
-        return torch.stack([self.crops.crop(i) for i in range(count)]).float() / 255
-
-    def shelf(self, device: torch.device) -> Shelf | None:
-        """Put the photos where the network will be, where they fit and are wanted there."""
-        from bench.training.shelf import shelf_for
-
-        crops = self.crops
-        shelf = shelf_for(crops.photos, crops.settings.size, device, self.memory)
-        crops.elsewhere = shelf is not None
-        return shelf
-
-    def train(self, trainer: Any, stage: Any) -> Any:
-        """Return the endless loader of crops."""
-        from torch.utils.data import DataLoader
-
-        from bench.training.photos import Order
-
-        order = Order(self.batch, trainer.global_rank, trainer.world_size,
-                      lambda: stage.done)  # fmt: skip
-        return DataLoader(self.crops, batch_size=self.batch, sampler=order)
-
-    def valid(self, points: Sequence[Quality]) -> Any:
-        """Return the loader of the one batch that is validated: photos and qualities."""
-        from torch.utils.data import DataLoader
-
-        from bench.training.photos import to_batch
-
-        batches: Any = [(to_batch(self.kept, self.valid_size), points)]
-        return DataLoader(batches, batch_size=None)
-
-
-def _crop_settings(values: dict[str, Any]) -> Any:
-    from bench.training.photos import CropSettings
-
-    part = values["data"]
-    return CropSettings(part["crop"], tuple(part["scales"]), part["augment"], part["curriculum"])
-
-
-def _photos(values: dict[str, Any]) -> tuple[list[Pixels], list[Pixels]]:
-    """Return the photos to train on and those kept out for validation."""
-    from bench.training.photos import find_photos, load_photos
-
-    part = values["data"]
-    folders = part["folders"] if isinstance(part["folders"], list) else [part["folders"]]
-    photos = load_photos(find_photos(folders), _crop_settings(values).size)
-    large = [i for i, photo in enumerate(photos) if min(photo.shape[:2]) >= part["valid_size"]]
-    count = part["valid"]
-    if count >= len(photos) or count > len(large):
-        raise UsageError(
-            f"data.valid={count}: of {len(photos)} photos only {len(large)} have the "
-            f"{part['valid_size']} pixels of data.valid_size, and some must be left to train on"
-        )
-    # Spread over the folder: neighbours often show the same.
-    chosen = {large[i * len(large) // count] for i in range(count)}
-    kept = [photos[i] for i in sorted(chosen)]
-    log.info("%d photos to train on, %d kept for validation", len(photos) - len(kept), len(kept))
-    return [photo for i, photo in enumerate(photos) if i not in chosen], kept
 
 
 def _check_same(path: Path, model: Any) -> None:
@@ -402,7 +321,7 @@ def _logger(values: dict[str, Any], folder: Path) -> Any:
 
 
 def _release(
-    values: dict[str, Any], fields: Mapping[str, Any], folder: Path, stage: Any, data: _Data
+    values: dict[str, Any], fields: Mapping[str, Any], folder: Path, stage: Any, data: Loaders
 ) -> tuple[Path, Path]:
     from bench.training.export import export, write_card
 
