@@ -42,6 +42,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "parts": {"parts": 3},
     "lattice-and-parts": {"lattice": True, "parts": 2, "checkerboard": False},
     "no-rdo": {"rdo": 0},
+    "rdo-by-channel": {"rdo": [0.01, 3, 0.3]},
     "start-alone": {**NO_ATTENTION, "widths": [], "decoder_widths": []},
     "deep": {"depths": [1, 2, 2]},
 }

@@ -22,7 +22,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
             _check_choice(name, getattr(self, name), kind)
-            if get_origin(kind) is tuple:
+            if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         for reason in self.faults():
             raise ValueError(reason)

@@ -27,7 +27,7 @@ from bench.entropy.tables import Ints
 from bench.errors import BitstreamError, CodecError
 from bench.models.hybrid.laplace import Law
 from bench.models.hybrid.prior import RATIO, ContextModel
-from bench.models.hybrid.quantize import choose
+from bench.models.hybrid.rdo import choose
 from bench.models.hybrid.squares import pick
 
 if TYPE_CHECKING:
@@ -130,11 +130,14 @@ class HybridCoder:
         if self.model.hyper is not None:
             z_hat = torch.round(self.model.hyper(v))
             encoder.put(to_symbols(z_hat), self._side_rows(z_hat.shape[2:]), self.tables)
-        latent, weight = v.double(), self.model.encoder.rdo
+        latent = v.double()
+        quality = latent.new_tensor([number / QUALITY_UNIT])
+        weights = self.model.rate_weights(self.model.encoder.rdo, quality)
 
         def source(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
-            values = pick(latent[:, part], squares).flatten()
-            symbols = choose(values - mean, Law.of(log_scale), weight)
+            values = pick(latent[:, part], squares)
+            weight = None if weights is None else weights[:, part].expand_as(values).flatten()
+            symbols = choose(values.flatten() - mean, Law.of(log_scale), weight)
             encoder.put(to_symbols(symbols), self._rows(log_scale), self.tables)
             return symbols
 

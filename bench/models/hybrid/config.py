@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.models.hybrid.rdo import Weights, faults_of
 from bench.models.settings import Settings
 
 Backbone = Literal["resnet", "plain", "mobilenet", "vit"]
@@ -43,7 +44,9 @@ class HybridConfig(Settings):
     gain_points : qualities at which gain vectors are learned; linear between them.
     rdo : weight of the rate in rate-distortion optimised quantisation, in squared steps per bit, in
         training and, where :class:`bench.models.hybrid.encoder.EncoderSettings` do not say
-        otherwise, in the encoder; 0 is plain rounding.
+        otherwise, in the encoder; 0 is plain rounding. Three numbers are the weights of the
+        strongest channel, and of the weakest at quality 0 and at quality 100
+        (:mod:`bench.models.hybrid.rdo`).
     vq_stages, vq_codes, vq_width : of the vector quantiser: stages at most, codes per stage, and
         channels of a code.
     checkpointing : compute activations twice rather than keep them while training.
@@ -77,7 +80,7 @@ class HybridConfig(Settings):
     lattice: bool = False
     checkerboard: bool = True
     gain_points: int = 6
-    rdo: float = 0.13
+    rdo: Weights = 0.13
     vq_stages: int = 8
     vq_codes: int = 256
     vq_width: int = 32
@@ -135,9 +138,7 @@ class HybridConfig(Settings):
             faults.append("vq: width up to channels, 2 … 4096 codes and 4 stages at least")
         if min(self.hyper, self.context, self.heads, self.gain_points - 1, self.window) < 1:
             faults.append("hyper, context, heads, window: 1 at least; gain_points: 2 at least")
-        if self.rdo < 0:
-            faults.append("rdo: zero or a positive weight was expected")
-        return faults
+        return faults + faults_of(self.rdo)
 
     @property
     def _attends(self) -> bool:

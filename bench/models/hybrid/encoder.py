@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.models.hybrid.config import HybridConfig
+from bench.models.hybrid.rdo import Weights, faults_of
 from bench.models.settings import Settings
 
 
@@ -17,15 +18,16 @@ class EncoderSettings(Settings):
 
     Parameters
     ----------
-    rdo : weight of the rate in rate-distortion optimised quantisation, in squared steps per bit;
-        0 is plain rounding. The network's own, which it was trained with, where it is not given.
+    rdo : weight of the rate in rate-distortion optimised quantisation, in squared steps per bit,
+        as in :class:`HybridConfig`; 0 is plain rounding. The network's own, which it was trained
+        with, where it is not given.
 
     Raises
     ------
     ValueError : an unknown name or value.
     """
 
-    rdo: float = 0.0
+    rdo: Weights = 0.0
 
     @classmethod
     def of(cls, config: HybridConfig, **values: object) -> EncoderSettings:
@@ -43,4 +45,4 @@ class EncoderSettings(Settings):
 
     def faults(self) -> list[str]:
         """Return what is wrong with the values."""
-        return [] if self.rdo >= 0 else ["rdo: zero or a positive weight was expected"]
+        return faults_of(self.rdo)

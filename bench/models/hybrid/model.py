@@ -18,6 +18,7 @@ from bench.models.hybrid.contexts import Setting
 from bench.models.hybrid.encoder import EncoderSettings
 from bench.models.hybrid.prior import ContextModel, HyperEncoder
 from bench.models.hybrid.quantize import Noise, ScalarQuantizer
+from bench.models.hybrid.rdo import Weights, by_channel
 from bench.models.hybrid.squares import pick
 from bench.models.hybrid.transform import BlockTransform
 from bench.models.hybrid.vq import ResidualVQ
@@ -87,7 +88,7 @@ class Hybrid(Trainable):
             return
         self.tables = laplace.LaplaceModel()
         self.quantizer = ScalarQuantizer(
-            config.quantizer, config.channels, config.rdo, follows=not config.lattice
+            config.quantizer, config.channels, follows=not config.lattice
         )
         if config.latent == "ae":
             self.register_buffer("prior_mean", torch.zeros(config.channels))
@@ -218,7 +219,8 @@ class Hybrid(Trainable):
             setting = self.setting(quality)
             mean = self.prior_mean[:, None, None].to(v) * into
             drawn = noise.like(v) if self.quantizer.noisy else None
-            v_hat, _ = self.quantizer(v, mean.expand_as(v), setting.log_scale.expand_as(v), drawn)
+            scales = setting.log_scale.expand_as(v)
+            v_hat, _ = self.quantizer(v, mean.expand_as(v), scales, None, drawn)
             return Coded(self.synthesise(v_hat * back, level), {}, none, none, v_hat, none)
         v_hat, bits, z_hat, side_bits = self._entropy(v, quality, noise)
         image = self.synthesise(v_hat * back, level, z_hat)
@@ -240,12 +242,14 @@ class Hybrid(Trainable):
             side_bits = laplace.bits(z_hat, scale).sum((1, 2, 3))
         size = (v.shape[2], v.shape[3])
         bits: list[Tensor] = []
+        weights = self.rate_weights(self.config.rdo, quality.to(v))
 
         def take(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
             own = v[:, part]
             values = pick(own, squares)
             drawn = pick(noise.like(own), squares) if self.quantizer.noisy else None
-            v_hat, cost = self.quantizer(values, mean, log_scale, drawn)
+            weight = None if weights is None else weights[:, part]
+            v_hat, cost = self.quantizer(values, mean, log_scale, weight, drawn)
             bits.append(cost.sum((1, 2)))
             reconstructed: Tensor = v_hat
             return reconstructed
@@ -253,6 +257,10 @@ class Hybrid(Trainable):
         side = self.context.side_features(z_hat, size)
         v_hat = self.context.walk(side, self.setting(quality), size, take)
         return v_hat, torch.stack(bits).sum(0), z_hat, side_bits
+
+    def rate_weights(self, rdo: Weights, quality: Tensor) -> Tensor | None:
+        """Return what a bit is worth by channel, (batch, channels, 1); see :func:`by_channel`."""
+        return by_channel(rdo, self.config.channels, quality / QUALITY_MAX)
 
     def stages(self, quality: Tensor) -> Tensor:
         """Return how many stages of the vector quantiser serve each quality, int64 (batch,)."""

@@ -16,20 +16,7 @@ from torch import Tensor, nn
 
 from bench.models.hybrid import laplace
 from bench.models.hybrid.config import Quantizer
-
-
-def choose(residual: Tensor, law: laplace.Law, weight: float) -> Tensor:
-    """Return whole numbers for `residual`: rounded, or one nearer to zero where that pays.
-
-    It pays where the squared error grows by less than `weight` times the bits that are saved.
-    """
-    symbol = torch.round(residual)
-    if weight == 0:
-        return symbol
-    nearer = symbol - torch.sign(symbol)
-    cost = (residual - symbol) ** 2 + weight * law.bits(symbol)
-    other = (residual - nearer) ** 2 + weight * law.bits(nearer)
-    return torch.where(other < cost, nearer, symbol)
+from bench.models.hybrid.rdo import choose
 
 
 class Noise:
@@ -78,7 +65,6 @@ class ScalarQuantizer(nn.Module):
     kind : "noise": uniform noise in rate and reconstruction; "ste": rounds, the gradient passes;
         "soft": a differentiable staircase, with learned steps per channel.
     channels : of the latent.
-    rdo : weight of the rate where rounding decides by rate and distortion.
     follows : whether, to the gradient of straight-through rounding, every value follows its mean,
         or only what is coded as zero. The rest lies within half a step of the latent wherever the
         mean is; where scales are large, a gradient that thinks otherwise moves means for ever.
@@ -87,9 +73,9 @@ class ScalarQuantizer(nn.Module):
     #: Steepness of the soft staircase: 0 is the identity, infinity is rounding.
     SHARPNESS = 4.0
 
-    def __init__(self, kind: Quantizer, channels: int, rdo: float, follows: bool = True) -> None:
+    def __init__(self, kind: Quantizer, channels: int, follows: bool = True) -> None:
         super().__init__()
-        self.kind, self.rdo, self.follows = kind, rdo, follows
+        self.kind, self.follows = kind, follows
         if kind == "soft":
             self.log_step = nn.Parameter(torch.zeros(channels))
 
@@ -103,11 +89,20 @@ class ScalarQuantizer(nn.Module):
         return self.training and self.kind == "noise"
 
     def forward(
-        self, v: Tensor, mean: Tensor, log_scale: Tensor, noise: Tensor | None = None
+        self,
+        v: Tensor,
+        mean: Tensor,
+        log_scale: Tensor,
+        weight: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the reconstructed latent and the bits of each value, both in the shape of `v`.
 
-        `noise` is of that shape, too, uniform in ±1/2; of use where `noisy`.
+        Parameters
+        ----------
+        weight : of the rate where rounding decides by rate and distortion; see
+            :func:`bench.models.hybrid.rdo.choose`.
+        noise : uniform in ±1/2, in the shape of `v`; of use where `noisy`.
         """
         residual = v - mean
         if self.noisy:
@@ -116,7 +111,7 @@ class ScalarQuantizer(nn.Module):
             return mean + noisy, laplace.density_bits(noisy, log_scale)
         law = laplace.Law.of(log_scale)
         with torch.no_grad():
-            symbol = choose(residual, law, self.rdo)
+            symbol = choose(residual, law, weight)
         if not self.training:
             return mean + symbol, law.bits(symbol)
         if self.kind == "soft":

@@ -18,7 +18,7 @@ def _inputs():
 
 def _total(quantizer: ScalarQuantizer, noise=None):
     def total(v, mean, log_scale):
-        v_hat, bits = quantizer(v, mean, log_scale, noise)
+        v_hat, bits = quantizer(v, mean, log_scale, None, noise)
         return v_hat.square().sum() + bits.sum()
 
     return total
@@ -26,14 +26,14 @@ def _total(quantizer: ScalarQuantizer, noise=None):
 
 def test_slopes_of_noise_and_of_the_soft_staircase_are_those_of_finite_differences():
     noise = torch.tensor([[[0.4, -0.3, 0.1], [0.2, -0.2, 0.05]]], dtype=torch.float64)
-    assert torch.autograd.gradcheck(_total(ScalarQuantizer("noise", 2, 0.0), noise), _inputs())
-    assert torch.autograd.gradcheck(_total(ScalarQuantizer("soft", 2, 0.0)), _inputs())
+    assert torch.autograd.gradcheck(_total(ScalarQuantizer("noise", 2), noise), _inputs())
+    assert torch.autograd.gradcheck(_total(ScalarQuantizer("soft", 2)), _inputs())
 
 
 @pytest.mark.parametrize("follows", [True, False])
 def test_what_is_not_zero_follows_its_mean_only_where_it_is_said_to(follows):
     v, mean = torch.tensor([0.2, 3.1, -5.0]), torch.tensor([0.0, 1.0, 2.0], requires_grad=True)
-    quantizer = ScalarQuantizer("ste", 3, 0.0, follows).train()
+    quantizer = ScalarQuantizer("ste", 3, follows).train()
     v_hat, _ = quantizer(v, mean, torch.zeros(3))
     (slope,) = torch.autograd.grad(v_hat.sum(), mean)
     assert slope.tolist() == [1, follows, follows]
@@ -41,7 +41,7 @@ def test_what_is_not_zero_follows_its_mean_only_where_it_is_said_to(follows):
 
 def test_straight_through_has_the_value_of_rounding_and_the_slope_of_none():
     v, mean, log_scale = _inputs()
-    v_hat, _ = ScalarQuantizer("ste", 2, 0.0)(v, mean, log_scale)
+    v_hat, _ = ScalarQuantizer("ste", 2)(v, mean, log_scale)
     assert torch.allclose(v_hat - mean, torch.round(v - mean), atol=1e-12)
     (slope,) = torch.autograd.grad(v_hat.sum(), v)
     assert torch.equal(slope, torch.ones_like(v))
