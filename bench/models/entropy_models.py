@@ -53,9 +53,9 @@ class EntropyModel(nn.Module, abc.ABC):
     def make_tables(self) -> Tables:
         """Compute the tables from the parameters, in float64 on the CPU."""
 
-    def pin(self) -> None:
-        """Compute the tables and store them in the buffers: the end of training."""
-        tables = self.make_tables()
+    def pin(self, tables: Tables | None = None) -> None:
+        """Store tables in the buffers, those of the parameters by default: the end of training."""
+        tables = self.make_tables() if tables is None else tables
         device = self._offset.device
         self._quantized_cdf = torch.from_numpy(tables.cdf).to(device)
         self._cdf_length = torch.from_numpy(tables.lengths).to(device)

@@ -87,7 +87,7 @@ class Trainable(CompressionModel):
         """Take the statistics of the start from photos (n, 3, height, width)."""
 
     def fit_prior(self, images: list[Tensor]) -> None:
-        """Fit what is not learned with the rest; `images` are (1, 3, height, width)."""
+        """Fit what is not learned with the rest to `images`, each (1, 3, height, width)."""
 
     def parameters_fit(self, state: dict[str, Tensor]) -> bool:
         """Return whether a state dictionary has every parameter in its shape."""

@@ -28,7 +28,7 @@ def released(network: torch.nn.Module, fitting: Sequence[Tensor] = ()) -> Traina
     """Return a copy of `network` as it will be released: weights rounded to half precision,
     priors fitted where they are not learned, tables pinned.
 
-    `fitting` are photos (1, 3, height, width), needed by a plain autoencoder only.
+    `fitting` are photos (1, 3, height, width), for a plain autoencoder and for counted tables.
     """
     twin = copy.deepcopy(network)
     assert isinstance(twin, Trainable)

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 CURVE = "curve.csv"
 #: The entropy coder's tables: made when weights are released, not trained.
 TABLES = ("._offset", "._quantized_cdf", "._cdf_length")
+#: Crops that priors and tables are fitted to when weights are released.
+FITTED_ON = 64
 CONF = Path(__file__).parent / "conf"
 
 
@@ -332,7 +334,7 @@ def _release(
         f"Trained by bench train: {steps} steps of {data.batch} crops of {size}×{size} from "
         f"{len(data.crops.photos)} photos, seed {values['seed']}."
     )
-    fitting = [data.sample(16)[i : i + 1] for i in range(16)]
+    fitting = torch.split(data.sample(FITTED_ON), 1)
     weights = folder / f"{name}.safetensors"
     model = export(stage.average.network, weights, fitting, note)
     path = folder / f"{name}.yaml"

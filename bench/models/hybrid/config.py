@@ -47,6 +47,8 @@ class HybridConfig(Settings):
         otherwise, in the encoder; 0 is plain rounding. Three numbers are the weights of the
         strongest channel, and of the weakest at quality 0 and at quality 100
         (:mod:`bench.models.hybrid.rdo`).
+    tables : the frequencies that the coder gives to the whole numbers of a scale: a Laplacian's, or
+        those counted on training photos when weights are released.
     vq_stages, vq_codes, vq_width : of the vector quantiser: stages at most, codes per stage, and
         channels of a code.
     checkpointing : compute activations twice rather than keep them while training.
@@ -81,6 +83,7 @@ class HybridConfig(Settings):
     checkerboard: bool = True
     gain_points: int = 6
     rdo: Weights = 0.13
+    tables: Literal["laplace", "counted"] = "laplace"
     vq_stages: int = 8
     vq_codes: int = 256
     vq_width: int = 32
@@ -121,6 +124,10 @@ class HybridConfig(Settings):
             faults.append(
                 "cross_attention looks at the hyperprior's side information, which neither "
                 "latent=ae nor quantizer=vq transmits"
+            )
+        if self.tables == "counted" and self._priorless:
+            faults.append(
+                "tables=counted is of learned scales, which neither latent=ae nor quantizer=vq has"
             )
         if not 1 <= self.groups <= 8:
             faults.append("groups: 1 … 8 were expected")

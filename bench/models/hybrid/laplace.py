@@ -19,6 +19,11 @@ from bench.models.entropy_models import EntropyModel
 #: Logarithms of the tabulated scales (standard deviations, in steps): even from 0.08 to 128.
 SCALES = 64
 LOWEST, HIGHEST = math.log(0.08), math.log(128.0)
+#: Magnitudes that are counted together where tables are counted: alone up to six, then in bins that
+#: double. The last has no end.
+BINS = (0, 1, 2, 3, 4, 5, 6, 7, 13, 25, 49)
+#: What a Laplacian weighs beside the counts of a scale, in symbols.
+BELIEF = 100.0
 #: A table ends where a symbol's frequency would fall below this many 65536ths: rarer ones are
 #: escapes, since raising their frequencies to one would be paid for by the likely ones.
 RAREST = 1.0
@@ -87,10 +92,26 @@ def density_bits(value: Tensor, log_scale: Tensor) -> Tensor:
     return torch.where(distance < 0.5, inner, outer)
 
 
-def tables() -> Tables:
-    """Return a frequency table per tabulated scale."""
+def count(symbol: Tensor, log_scale: Tensor) -> Floats:
+    """Return how often whole numbers of each tabulated scale fall into each of :data:`BINS` by
+    magnitude: (SCALES, bins).
+    """
+    boundaries = torch.from_numpy(log_scales()[:-1]).to(log_scale)
+    row = torch.bucketize(log_scale.contiguous(), boundaries)
+    edges = torch.tensor(BINS[1:], device=symbol.device, dtype=symbol.dtype)
+    column = torch.bucketize(symbol.abs().contiguous(), edges, right=True)
+    flat = (row * len(BINS) + column).flatten()
+    counts = torch.bincount(flat, minlength=SCALES * len(BINS)).reshape(SCALES, len(BINS))
+    result: Floats = counts.cpu().numpy().astype(np.float64)
+    return result
+
+
+def tables(counts: Floats | None = None) -> Tables:
+    """Return a frequency table per tabulated scale: of the Laplacian, or of what :func:`count` saw,
+    with the Laplacian's shape within a bin and its share where little was seen.
+    """
     pmfs, offsets = [], []
-    for scale in np.exp(log_scales()):
+    for row, scale in enumerate(np.exp(log_scales())):
         rate = math.sqrt(2) / scale
         likeliest = TOTAL / RAREST * -math.expm1(-rate) / 2
         reach = max(1, math.floor(math.log(max(1.0, likeliest)) / rate + 0.5))
@@ -98,7 +119,17 @@ def tables() -> Tables:
         pmf = np.exp(-rate * (distance - 0.5)) * -np.expm1(-rate) / 2
         pmf[reach] = -np.expm1(-rate / 2)
         # P(|s| > n) = exp(-rate (n + 1/2))
-        pmfs.append(np.append(pmf, np.exp(-rate * (reach + 0.5))))
+        pmf = np.append(pmf, np.exp(-rate * (reach + 0.5)))
+        if counts is not None:
+            bins = np.searchsorted(BINS, np.append(distance, reach + 1), "right") - 1
+            believed = np.bincount(bins, pmf, minlength=len(BINS))
+            seen = counts[row].copy()
+            # What lies beyond the table is the escape's, whichever bin it would be in.
+            seen[bins.max()] += seen[bins.max() + 1 :].sum()
+            seen[bins.max() + 1 :] = 0
+            share = (seen + BELIEF * believed) / (seen.sum() + BELIEF)
+            pmf *= (share / np.where(believed, believed, 1))[bins]
+        pmfs.append(pmf)
         offsets.append(-reach)
     return stack(pmfs, offsets)
 
@@ -115,6 +146,10 @@ class LaplaceModel(EntropyModel):
     def make_tables(self) -> Tables:
         """Return a table per scale."""
         return tables()
+
+    def fit(self, counts: Floats) -> None:
+        """Pin the tables of what :func:`count` saw."""
+        self.pin(tables(counts))
 
 
 class _LeakyClamp(torch.autograd.Function):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bench.codec import Quality
+from bench.entropy.tables import Floats
 from bench.errors import CodecError
 from bench.models.hybrid import laplace
 from bench.models.hybrid.branches import AnalysisBranch, SynthesisBranch
@@ -18,7 +20,7 @@ from bench.models.hybrid.contexts import Setting
 from bench.models.hybrid.encoder import EncoderSettings
 from bench.models.hybrid.prior import ContextModel, HyperEncoder
 from bench.models.hybrid.quantize import Noise, ScalarQuantizer
-from bench.models.hybrid.rdo import Weights, by_channel
+from bench.models.hybrid.rdo import Weights, by_channel, choose
 from bench.models.hybrid.squares import pick
 from bench.models.hybrid.transform import BlockTransform
 from bench.models.hybrid.vq import ResidualVQ
@@ -34,6 +36,8 @@ QUALITY_MAX = 100
 LAMBDA = 0.13
 #: The branches' outputs are scaled down: they correct a codec that works.
 GENTLE = 0.1
+#: Qualities at which symbols are counted for the coder's tables.
+COUNTED_AT = (5, 20, 35, 50, 65, 80)
 #: Range of the latent of a plain autoencoder: that of the DC coefficient of a white block.
 BOUND = 16.0
 
@@ -269,11 +273,37 @@ class Hybrid(Trainable):
 
     @torch.no_grad()
     def fit_prior(self, images: list[Tensor]) -> None:
-        """Fit the factorized prior of a plain autoencoder to its latents of training photos
-        (1, 3, height, width); the others learn theirs with the rest.
+        """Fit to training photos (1, 3, height, width) what is not learned with the rest: the
+        factorized prior of a plain autoencoder, and tables that are counted.
         """
-        if self.config.latent != "ae" or not images:
-            return
+        if images and self.config.latent == "ae":
+            self._fit_factorized(images)
+        if images and self.config.tables == "counted":
+            counts = [self._counts(x, point) for x in images for point in COUNTED_AT]
+            self.tables.fit(np.sum(counts, 0))
+
+    def _counts(self, x: Tensor, point: Quality) -> Floats:
+        """Return what :func:`laplace.count` sees of the latent of `x` at a quality."""
+        assert self.context is not None
+        assert self.hyper is not None
+        quality = x.new_full((len(x),), point)
+        v = self.analyse(x, level_of(quality)) * self.gains(quality)[0]
+        weights = self.rate_weights(self.encoder.rdo, quality)
+        counts = np.zeros((laplace.SCALES, len(laplace.BINS)))
+
+        def take(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
+            weight = None if weights is None else weights[:, part]
+            residual = pick(v[:, part], squares) - mean
+            symbol = choose(residual, laplace.Law.of(log_scale), weight)
+            counts[:] += laplace.count(symbol, log_scale)
+            return mean + symbol
+
+        size = (v.shape[2], v.shape[3])
+        side = self.context.side_features(torch.round(self.hyper(v)), size)
+        self.context.walk(side, self.setting(quality), size, take)
+        return counts
+
+    def _fit_factorized(self, images: list[Tensor]) -> None:
         level = level_of(images[0].new_full((1,), QUALITY_MAX / 2))
         latents = torch.cat([self.analyse(x, level)[0].flatten(1) for x in images], 1)
         self.prior_mean.copy_(latents.median(1).values)

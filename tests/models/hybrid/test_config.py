@@ -19,6 +19,10 @@ from bench.models.hybrid.model import Hybrid
         ({"backbone": "plain", "block": "bottleneck"}, "plain has none"),
         ({"backbone": "vit"}, "squeeze_excite belongs to convolutional blocks"),
         ({"latent": "ae"}, "rdo weighs rate"),
+        (
+            {"quantizer": "vq", "rdo": 0, "cross_attention": False, "tables": "counted"},
+            "tables=counted is of learned scales",
+        ),
         ({"latent": "ae", "rdo": 0}, "cross_attention looks at the hyperprior"),
         ({"latent": "ae", "quantizer": "vq"}, "would be learned with it"),
         ({"quantizer": "vq"}, "rdo is of scalar quantisers"),
@@ -60,7 +64,8 @@ def test_the_defaults_are_those_that_released_cards_count_on():
         "window": 8, "refine": True, "cross_attention": True, "latent": "vae", "quantizer": "ste",
         "channels": 448, "hyper": 32, "context": 64, "groups": 5, "parts": 1,
         "lattice": False, "checkerboard": True,
-        "gain_points": 6, "rdo": 0.13, "vq_stages": 8, "vq_codes": 256, "vq_width": 32,
+        "gain_points": 6, "rdo": 0.13, "tables": "laplace",
+        "vq_stages": 8, "vq_codes": 256, "vq_width": 32,
         "checkpointing": False,
     }  # fmt: skip
     assert HybridConfig().differences() == {}

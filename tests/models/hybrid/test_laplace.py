@@ -56,3 +56,35 @@ def test_tables_say_what_the_rates_say():
         assert np.allclose(
             -np.log2(frequencies), _expected(symbols.astype(float), scale), atol=0.05
         )
+
+
+def test_what_is_counted_is_what_there_was():
+    rng = np.random.default_rng(5)
+    symbols = np.rint(rng.laplace(scale=8, size=5000))
+    scales = rng.uniform(-4, 6, 5000)
+    counts = laplace.count(torch.tensor(symbols), torch.tensor(scales))
+    expected = np.zeros_like(counts)
+    for symbol, scale in zip(np.abs(symbols), scales, strict=True):
+        row = int((scale > laplace.log_scales()[:-1]).sum())
+        expected[row, max(i for i, low in enumerate(laplace.BINS) if low <= symbol)] += 1
+    assert np.array_equal(counts, expected)
+    assert counts.sum() == 5000
+
+
+def test_tables_follow_what_was_counted_and_the_laplacian_where_nothing_was():
+    plain = laplace.tables()
+    counts = np.zeros((laplace.SCALES, len(laplace.BINS)))
+    same = laplace.tables(counts)
+    assert np.array_equal(same.cdf, plain.cdf)
+    row = 30
+    counts[row, :4] = 6e6, 3e6, 1e6, 0
+    # Beyond the last symbol of a table: the escape's.
+    counts[0, -1] = 900.0
+    fitted = laplace.tables(counts)
+    untouched = [i for i in range(laplace.SCALES) if i not in (0, row)]
+    assert np.array_equal(fitted.cdf[untouched], plain.cdf[untouched])
+    assert np.array_equal(fitted.lengths, plain.lengths)
+    zero = -fitted.offsets[row]
+    frequencies = np.diff(fitted.cdf[row])[zero - 3 : zero + 4] / 65536
+    assert np.allclose(frequencies, [0, 0.05, 0.15, 0.6, 0.15, 0.05, 0], atol=2e-3)
+    assert np.diff(fitted.cdf[0])[fitted.escapes[0]] / 65536 == pytest.approx(0.9, abs=1e-3)
