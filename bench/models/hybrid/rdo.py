@@ -7,6 +7,7 @@ isolated weak one brings is less than its squared error: learned branches take n
 from __future__ import annotations
 
 import math
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -25,14 +26,17 @@ SHAPE = 1.5
 def faults_of(weights: object) -> list[str]:
     """Return what is wrong with `weights` as read from a card."""
     if isinstance(weights, tuple):
-        known = all(isinstance(one, int | float) and 0 < one < math.inf for one in weights)
-        if len(weights) != 3 or not known:
-            return ["rdo: a number, or three positive ones were expected"]
-    elif isinstance(weights, bool) or not isinstance(weights, int | float):
+        if len(weights) != 3 or not all(_is_number(one) and 0 < one < math.inf for one in weights):
+            return [f"rdo: a number, or three positive ones were expected, got {list(weights)}"]
+    elif not _is_number(weights):
         return [f"rdo: a number, or three positive ones were expected, got {weights!r}"]
     elif not 0 <= weights < math.inf:
         return ["rdo: zero or a positive weight was expected"]
     return []
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def by_channel(weights: Weights, channels: int, share: Tensor) -> Tensor | None:

@@ -106,6 +106,7 @@ def test_a_decoder_that_knows_nothing_of_it_reads_every_stream(cards, photo, tmp
         ("base", {"rdo": -1}, "zero or a positive weight"),
         ("base", {"rdo": [0.01, 3]}, "or three positive ones"),
         ("base", {"rdo": [0.01, 0, 3]}, "or three positive ones"),
+        ("base", {"rdo": [True, 1, 3]}, "or three positive ones"),
         ("base", {"rdo": "much"}, "or three positive ones"),
         ("base", {"search": 3}, "no setting 'search'"),
         ("ae", {"rdo": 0.1}, "latent=ae has none"),
