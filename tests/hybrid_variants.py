@@ -43,6 +43,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lattice-and-parts": {"lattice": True, "parts": 2, "checkerboard": False},
     "no-rdo": {"rdo": 0},
     "rdo-by-channel": {"rdo": [0.01, 3, 0.3]},
+    "steps": {"steps": 1.3},
+    "steps-by-channel": {"steps": [0.7, 2.2, 1.3], "lattice": True, "parts": 2},
     "start-alone": {**NO_ATTENTION, "widths": [], "decoder_widths": []},
     "deep": {"depths": [1, 2, 2]},
 }

@@ -130,8 +130,8 @@ class HybridCoder:
         if self.model.hyper is not None:
             z_hat = torch.round(self.model.hyper(v))
             encoder.put(to_symbols(z_hat), self._side_rows(z_hat.shape[2:]), self.tables)
-        latent = v.double()
-        quality = latent.new_tensor([number / QUALITY_UNIT])
+        quality = v.new_tensor([number / QUALITY_UNIT], dtype=torch.float64)
+        latent = self.model.in_steps(v.double(), quality)
         weights = self.model.rate_weights(self.model.encoder.rdo, quality)
 
         def source(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
@@ -162,7 +162,7 @@ class HybridCoder:
     def _walk(
         self, z_hat: Tensor | None, number: int, size: tuple[int, int], source: Source
     ) -> Tensor:
-        """Return the latent in steps, float32, from the whole numbers that `source` gives."""
+        """Return the latent times its gains, float32, from the whole numbers of `source`."""
         device = self.model.log_energy.device
         setting = self.model.setting(
             torch.tensor([number / QUALITY_UNIT], dtype=torch.float64, device=device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.models.hybrid.rdo import Weights, faults_of
+from bench.models.hybrid.channels import ByChannel, faults_of
 from bench.models.settings import Settings
 
 Backbone = Literal["resnet", "plain", "mobilenet", "vit"]
@@ -42,11 +42,12 @@ class HybridConfig(Settings):
         the same block.
     checkerboard : each group is coded in two passes, the second of which sees the first.
     gain_points : qualities at which gain vectors are learned; linear between them.
-    rdo : weight of the rate in rate-distortion optimised quantisation, in squared steps per bit, in
-        training and, where :class:`bench.models.hybrid.encoder.EncoderSettings` do not say
-        otherwise, in the encoder; 0 is plain rounding. Three numbers are the weights of the
-        strongest channel, and of the weakest at quality 0 and at quality 100
-        (:mod:`bench.models.hybrid.rdo`).
+    steps : factor on the step of the quantiser. Three numbers are those of the strongest channel,
+        and of the weakest at quality 0 and at quality 100 (:mod:`bench.models.hybrid.channels`).
+    rdo : weight of the rate in rate-distortion optimised quantisation, in squared steps per bit
+        (steps of the factor 1), in training and, where
+        :class:`bench.models.hybrid.encoder.EncoderSettings` do not say otherwise, in the encoder;
+        0 is plain rounding. Three numbers as with `steps`.
     tables : the frequencies that the coder gives to the whole numbers of a scale: a Laplacian's, or
         those counted on training photos when weights are released.
     vq_stages, vq_codes, vq_width : of the vector quantiser: stages at most, codes per stage, and
@@ -82,7 +83,8 @@ class HybridConfig(Settings):
     lattice: bool = False
     checkerboard: bool = True
     gain_points: int = 6
-    rdo: Weights = 0.13
+    steps: ByChannel = 1.0
+    rdo: ByChannel = 0.13
     tables: Literal["laplace", "counted"] = "laplace"
     vq_stages: int = 8
     vq_codes: int = 256
@@ -118,6 +120,10 @@ class HybridConfig(Settings):
             )
         if self.latent == "ae" and self.rdo:
             faults.append("rdo weighs rate against distortion: latent=ae has no rate, set rdo=0")
+        if self._priorless and self.steps != 1:
+            faults.append(
+                "steps=1 was expected: with latent=ae or quantizer=vq no entropy model follows them"
+            )
         if self.quantizer == "vq" and self.rdo:
             faults.append("rdo is of scalar quantisers: with quantizer=vq set rdo=0")
         if self._priorless and self.cross_attention:
@@ -145,7 +151,7 @@ class HybridConfig(Settings):
             faults.append("vq: width up to channels, 2 … 4096 codes and 4 stages at least")
         if min(self.hyper, self.context, self.heads, self.gain_points - 1, self.window) < 1:
             faults.append("hyper, context, heads, window: 1 at least; gain_points: 2 at least")
-        return faults + faults_of(self.rdo)
+        return faults + faults_of("steps", self.steps) + faults_of("rdo", self.rdo, zero=True)
 
     @property
     def _attends(self) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.models.hybrid.channels import ByChannel, faults_of
 from bench.models.hybrid.config import HybridConfig
-from bench.models.hybrid.rdo import Weights, faults_of
 from bench.models.settings import Settings
 
 
@@ -27,7 +27,7 @@ class EncoderSettings(Settings):
     ValueError : an unknown name or value.
     """
 
-    rdo: Weights = 0.0
+    rdo: ByChannel = 0.0
 
     @classmethod
     def of(cls, config: HybridConfig, **values: object) -> EncoderSettings:
@@ -45,4 +45,4 @@ class EncoderSettings(Settings):
 
     def faults(self) -> list[str]:
         """Return what is wrong with the values."""
-        return faults_of(self.rdo)
+        return faults_of("rdo", self.rdo, zero=True)

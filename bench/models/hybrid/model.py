@@ -14,13 +14,14 @@ from bench.entropy.tables import Floats
 from bench.errors import CodecError
 from bench.models.hybrid import laplace
 from bench.models.hybrid.branches import AnalysisBranch, SynthesisBranch
+from bench.models.hybrid.channels import ByChannel, by_channel
 from bench.models.hybrid.coder import HybridCoder
 from bench.models.hybrid.config import HybridConfig
 from bench.models.hybrid.contexts import Setting
 from bench.models.hybrid.encoder import EncoderSettings
 from bench.models.hybrid.prior import ContextModel, HyperEncoder
 from bench.models.hybrid.quantize import Noise, ScalarQuantizer
-from bench.models.hybrid.rdo import Weights, by_channel, choose
+from bench.models.hybrid.rdo import choose
 from bench.models.hybrid.squares import pick
 from bench.models.hybrid.transform import BlockTransform
 from bench.models.hybrid.vq import ResidualVQ
@@ -197,7 +198,23 @@ class Hybrid(Trainable):
         """Return what the entropy model is told of the quality, in the dtype of `quality`."""
         steps = log_step(quality).float().to(quality)
         log_scale = self.log_energy.to(quality)[None] - steps[:, None]
-        return Setting(level_of(quality), log_scale[:, :, None, None])
+        level = level_of(quality)
+        return Setting(level, log_scale[:, :, None, None], self.log_steps(quality))
+
+    def log_steps(self, quality: Tensor) -> Tensor | None:
+        """Return the logarithm of the factor on each channel's step, (batch, channels, 1), in the
+        dtype of `quality`, the same on every machine; None where all are 1.
+        """
+        if self.config.steps == 1:
+            return None
+        # Decoders on other machines may see another last bit of a logarithm's float64.
+        share = quality.double() / QUALITY_MAX
+        return by_channel(self.config.steps, self.config.channels, share).log().float().to(quality)
+
+    def in_steps(self, v: Tensor, quality: Tensor) -> Tensor:
+        """Return the latent times its gains (batch, channels, height, width) in steps."""
+        log_step = self.log_steps(quality)
+        return v if log_step is None else v * torch.exp(-log_step)[..., None].to(v)
 
     def forward(
         self, x: Tensor, quality: Tensor | None = None, seeds: Tensor | None = None
@@ -246,10 +263,11 @@ class Hybrid(Trainable):
             side_bits = laplace.bits(z_hat, scale).sum((1, 2, 3))
         size = (v.shape[2], v.shape[3])
         bits: list[Tensor] = []
+        latent = self.in_steps(v, quality)
         weights = self.rate_weights(self.config.rdo, quality.to(v))
 
         def take(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
-            own = v[:, part]
+            own = latent[:, part]
             values = pick(own, squares)
             drawn = pick(noise.like(own), squares) if self.quantizer.noisy else None
             weight = None if weights is None else weights[:, part]
@@ -262,9 +280,15 @@ class Hybrid(Trainable):
         v_hat = self.context.walk(side, self.setting(quality), size, take)
         return v_hat, torch.stack(bits).sum(0), z_hat, side_bits
 
-    def rate_weights(self, rdo: Weights, quality: Tensor) -> Tensor | None:
-        """Return what a bit is worth by channel, (batch, channels, 1); see :func:`by_channel`."""
-        return by_channel(rdo, self.config.channels, quality / QUALITY_MAX)
+    def rate_weights(self, rdo: ByChannel, quality: Tensor) -> Tensor | None:
+        """Return what a bit is worth by channel, in its squared steps, (batch, channels, 1); None
+        where the rate has no weight.
+        """
+        if not rdo:
+            return None
+        weights = by_channel(rdo, self.config.channels, quality / QUALITY_MAX)
+        log_step = self.log_steps(quality)
+        return weights if log_step is None else weights * torch.exp(-2 * log_step)
 
     def stages(self, quality: Tensor) -> Tensor:
         """Return how many stages of the vector quantiser serve each quality, int64 (batch,)."""
@@ -288,12 +312,13 @@ class Hybrid(Trainable):
         assert self.hyper is not None
         quality = x.new_full((len(x),), point)
         v = self.analyse(x, level_of(quality)) * self.gains(quality)[0]
+        latent = self.in_steps(v, quality)
         weights = self.rate_weights(self.encoder.rdo, quality)
         counts = np.zeros((laplace.SCALES, len(laplace.BINS)))
 
         def take(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
             weight = None if weights is None else weights[:, part]
-            residual = pick(v[:, part], squares) - mean
+            residual = pick(latent[:, part], squares) - mean
             symbol = choose(residual, laplace.Law.of(log_scale), weight)
             counts[:] += laplace.count(symbol, log_scale)
             return mean + symbol

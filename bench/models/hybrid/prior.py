@@ -110,7 +110,9 @@ class PartNetwork(nn.Module):
 
 
 class HyperEncoder(nn.Module):
-    """From the latent in steps to side information; begins as zero, which costs next to nothing."""
+    """From the latent times its gains to side information; begins as zero, which costs nearly
+    nothing.
+    """
 
     def __init__(self, channels: int, width: int, hyper: int) -> None:
         super().__init__()
@@ -176,15 +178,16 @@ class ContextModel(nn.Module):
     def walk(
         self, side: Tensor | None, setting: Setting, size: tuple[int, int], take: Take
     ) -> Tensor:
-        """Go through groups and passes; return the reconstructed latent in steps.
+        """Go through groups and passes; return the reconstructed latent times its gains.
 
         Parameters
         ----------
         side : what `side` makes of the side information, at the latent's size; None without.
         size : height and width of the latent.
-        take : called once per pass.
+        take : called once per pass, with means and scales in steps.
         """
         batch = len(setting.level)
+        take = setting.in_steps(take)
         if side is None:
             side = setting.level.new_zeros(batch, self.width, *size)
         plane = setting.level.expand(batch, 1, *size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hybrid_variants import AE
+from hybrid_variants import AE, VQ
 
 from bench.errors import CodecError
 from bench.models.hybrid.config import HybridConfig
@@ -24,6 +24,10 @@ from bench.models.hybrid.model import Hybrid
             "tables=counted is of learned scales",
         ),
         ({"latent": "ae", "rdo": 0}, "cross_attention looks at the hyperprior"),
+        ({**AE, "steps": 2}, "no entropy model follows them"),
+        ({**VQ, "steps": [1, 2, 3]}, "no entropy model follows them"),
+        ({"steps": 0}, "steps: a positive number"),
+        ({"steps": [1, 2]}, "steps: a number, or three positive ones"),
         ({"latent": "ae", "quantizer": "vq"}, "would be learned with it"),
         ({"quantizer": "vq"}, "rdo is of scalar quantisers"),
         ({"attention": "none", "refine": False, "cross_attention": False}, "needs attention"),
@@ -64,7 +68,7 @@ def test_the_defaults_are_those_that_released_cards_count_on():
         "window": 8, "refine": True, "cross_attention": True, "latent": "vae", "quantizer": "ste",
         "channels": 448, "hyper": 32, "context": 64, "groups": 5, "parts": 1,
         "lattice": False, "checkerboard": True,
-        "gain_points": 6, "rdo": 0.13, "tables": "laplace",
+        "gain_points": 6, "steps": 1.0, "rdo": 0.13, "tables": "laplace",
         "vq_stages": 8, "vq_codes": 256, "vq_width": 32,
         "checkpointing": False,
     }  # fmt: skip

@@ -103,7 +103,7 @@ def test_a_decoder_that_knows_nothing_of_it_reads_every_stream(cards, photo, tmp
 @pytest.mark.parametrize(
     ("variant", "settings", "reason"),
     [
-        ("base", {"rdo": -1}, "zero or a positive weight"),
+        ("base", {"rdo": -1}, "rdo: zero or a positive number"),
         ("base", {"rdo": [0.01, 3]}, "or three positive ones"),
         ("base", {"rdo": [0.01, 0, 3]}, "or three positive ones"),
         ("base", {"rdo": [True, 1, 3]}, "or three positive ones"),

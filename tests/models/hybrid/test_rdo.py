@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
-import pytest
 import torch
 
 from bench.models.hybrid.laplace import Law
-from bench.models.hybrid.rdo import RANKS, by_channel, choose
+from bench.models.hybrid.rdo import choose
 
 
-def test_one_weight_is_that_of_every_channel_and_none_is_rounding():
-    share = torch.tensor([0.0, 0.7])
-    weights = by_channel(0.13, 5, share)
-    assert weights.shape == (2, 5, 1)
-    assert torch.equal(weights, torch.full((2, 5, 1), 0.13))
-    assert by_channel(0, 5, share) is None
+def test_without_a_weight_the_choice_is_rounding():
     residual = torch.tensor([-1.4, 0.6])
     assert choose(residual, Law.of(torch.zeros(2)), None).tolist() == [-1, 1]
-
-
-def test_weights_rise_from_the_strongest_channel_to_the_weakest_of_each_quality():
-    weights = by_channel((0.01, 3.0, 0.3), RANKS, torch.tensor([0.0, 0.5, 1.0]).double())[..., 0]
-    assert weights[:, 0].tolist() == pytest.approx([0.01] * 3)
-    assert weights[:, -1].tolist() == pytest.approx([3.0, math.sqrt(0.9), 0.3])
-    assert bool((weights.diff(dim=1) > 0).all())
-    assert bool((weights.diff(dim=0)[:, 1:] < 0).all())
-    fewer = by_channel((0.01, 3.0, 0.3), 160, torch.tensor([0.5]).double())[..., 0]
-    assert torch.equal(fewer, weights[1:2, :160])
 
 
 def test_the_choice_is_the_cheaper_of_two_by_each_channels_own_weight():
