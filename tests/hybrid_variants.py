@@ -33,6 +33,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-positions": {"position": "none"},
     "noise": {"quantizer": "noise"},
     "soft": {"quantizer": "soft"},
+    "threshold": {"quantizer": "threshold"},
+    "curvature": {"quantizer": "threshold", "curvature": [0.8, 0.2, 0.3]},
     "vq": VQ,
     "ae": AE,
     "ae-noise": {**AE, "quantizer": "noise"},

@@ -60,6 +60,8 @@ class Trainable(CompressionModel):
     slow: ClassVar[tuple[str, ...]]
 
     config: Settings
+    #: What the loss weighs the squared error with, against the rate, beyond the quality's slope.
+    error_weight: float = 1.0
 
     @property
     @abc.abstractmethod

@@ -50,6 +50,7 @@ class FidelityStage(lightning.LightningModule):
     ) -> None:  # fmt: skip
         super().__init__()
         self.model, self.losses = model, losses
+        model.error_weight = losses.error_weight
         self.lesson = compiled(model.lesson) if compiling else model.lesson
         self.average = Average(model, decay)
         self.learning_rate, self.warmup, self.steps, self.clip = learning_rate, warmup, steps, clip

@@ -104,6 +104,11 @@ class RateDistortion(nn.Module):
             total = total + weights["commitment"] * out.commitment.mean()
         return Terms(total, {name: value.detach() for name, value in values.items()})
 
+    @property
+    def error_weight(self) -> float:
+        """What squared error weighs against the rate beyond the slope; 1 without rate."""
+        return self.weights["mse"] / self.weights["rate"] if self.weights["rate"] else 1.0
+
     @staticmethod
     def _ms_ssim_loss(x_hat: Tensor, x: Tensor) -> Tensor:
         from pytorch_msssim import ms_ssim

@@ -76,3 +76,22 @@ def test_wrong_terms_are_refused():
     x = torch.rand(1, 3, 64, 64)
     with pytest.raises(UsageError, match="above 160"):
         RateDistortion(ms_ssim=1.0)(_out(x), x, torch.tensor([50.0]))
+
+
+def test_a_network_is_told_what_the_error_weighs():
+    from hybrid_variants import arguments
+
+    from bench.models.hybrid.model import Hybrid
+    from bench.training.loop import FidelityStage
+
+    settings = {"learning_rate": 1e-4, "warmup": 1, "steps": 1, "clip": 1.0, "decay": 0.9}
+    slopes = []
+    for mse in (1.0, 1.7):
+        torch.manual_seed(0)
+        model = Hybrid(**arguments("threshold")).train()
+        stage = FidelityStage(model, RateDistortion(mse=mse, rate=0.5), **settings)
+        assert model.error_weight == mse / 0.5
+        out = stage.model(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)))
+        slopes.append(torch.autograd.grad(out.bits.sum(), model.gain_in)[0])
+    # The same bits, and another error beside them where a value crosses its threshold.
+    assert not torch.equal(*slopes)

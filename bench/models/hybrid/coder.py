@@ -28,6 +28,7 @@ from bench.errors import BitstreamError, CodecError
 from bench.models.hybrid.laplace import Law
 from bench.models.hybrid.prior import RATIO, ContextModel
 from bench.models.hybrid.rdo import choose
+from bench.models.hybrid.refine import refine
 from bench.models.hybrid.squares import pick
 
 if TYPE_CHECKING:
@@ -108,7 +109,10 @@ class HybridCoder:
         return take(decoder, number, size)[0]
 
     def _analyse(self, x: Tensor, number: int) -> Tensor:
-        return self.model.analyse(x, self._level(number))
+        y = self.model.analyse(x, self._level(number))
+        if self.model.encoder.refine:
+            y = refine(self.model, x, y, x.new_full((len(x),), number / QUALITY_UNIT))
+        return y
 
     def _synthesise(self, y_hat: Tensor, z_hat: Tensor | None, number: int) -> Tensor:
         return self.model.synthesise(y_hat, self._level(number), z_hat)

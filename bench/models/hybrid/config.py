@@ -11,7 +11,7 @@ from bench.models.settings import Settings
 Backbone = Literal["resnet", "plain", "mobilenet", "vit"]
 Block = Literal["basic", "bottleneck"]
 Position = Literal["learned", "sinusoidal", "relative", "none"]
-Quantizer = Literal["noise", "ste", "soft", "vq"]
+Quantizer = Literal["noise", "ste", "soft", "threshold", "vq"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class HybridConfig(Settings):
         (steps of the factor 1), in training and, where
         :class:`bench.models.hybrid.encoder.EncoderSettings` do not say otherwise, in the encoder;
         0 is plain rounding. Three numbers as with `steps`.
+    curvature : squared error of the picture, in squared steps of the factor 1, where one value of
+        the latent is such a step off: 1 where the decoder is an orthonormal transform, less where
+        it takes noise out. Three numbers as with `steps`. The gradient of quantizer=threshold
+        reckons with it, and an encoder that refines (:mod:`bench.models.hybrid.refine`).
     tables : the frequencies that the coder gives to the whole numbers of a scale: a Laplacian's, or
         those counted on training photos when weights are released.
     vq_stages, vq_codes, vq_width : of the vector quantiser: stages at most, codes per stage, and
@@ -85,6 +89,7 @@ class HybridConfig(Settings):
     gain_points: int = 6
     steps: ByChannel = 1.0
     rdo: ByChannel = 0.13
+    curvature: ByChannel = 1.0
     tables: Literal["laplace", "counted"] = "laplace"
     vq_stages: int = 8
     vq_codes: int = 256
@@ -120,6 +125,12 @@ class HybridConfig(Settings):
             )
         if self.latent == "ae" and self.rdo:
             faults.append("rdo weighs rate against distortion: latent=ae has no rate, set rdo=0")
+        if self.latent == "ae" and self.quantizer == "threshold":
+            faults.append("quantizer=threshold reckons with bits: latent=ae has none")
+        if self._priorless and self.curvature != 1:
+            faults.append(
+                "curvature=1 was expected: with latent=ae or quantizer=vq nothing reckons with it"
+            )
         if self._priorless and self.steps != 1:
             faults.append(
                 "steps=1 was expected: with latent=ae or quantizer=vq no entropy model follows them"
@@ -151,7 +162,9 @@ class HybridConfig(Settings):
             faults.append("vq: width up to channels, 2 … 4096 codes and 4 stages at least")
         if min(self.hyper, self.context, self.heads, self.gain_points - 1, self.window) < 1:
             faults.append("hyper, context, heads, window: 1 at least; gain_points: 2 at least")
-        return faults + faults_of("steps", self.steps) + faults_of("rdo", self.rdo, zero=True)
+        for name in ("steps", "rdo", "curvature"):
+            faults += faults_of(name, getattr(self, name), zero=name == "rdo")
+        return faults
 
     @property
     def _attends(self) -> bool:

@@ -265,13 +265,16 @@ class Hybrid(Trainable):
         bits: list[Tensor] = []
         latent = self.in_steps(v, quality)
         weights = self.rate_weights(self.config.rdo, quality.to(v))
+        curvature = self.curvature(self.config.curvature, quality.to(v))
+        curvature = curvature * (self.error_weight / LAMBDA)
 
         def take(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
             own = latent[:, part]
             values = pick(own, squares)
             drawn = pick(noise.like(own), squares) if self.quantizer.noisy else None
             weight = None if weights is None else weights[:, part]
-            v_hat, cost = self.quantizer(values, mean, log_scale, weight, drawn)
+            curved = curvature[:, part]
+            v_hat, cost = self.quantizer(values, mean, log_scale, weight, drawn, curved)
             bits.append(cost.sum((1, 2)))
             reconstructed: Tensor = v_hat
             return reconstructed
@@ -289,6 +292,14 @@ class Hybrid(Trainable):
         weights = by_channel(rdo, self.config.channels, quality / QUALITY_MAX)
         log_step = self.log_steps(quality)
         return weights if log_step is None else weights * torch.exp(-2 * log_step)
+
+    def curvature(self, curve: ByChannel, quality: Tensor) -> Tensor:
+        """Return the squared error of the picture, in squared steps of the factor 1, where a value
+        is one of its own steps off, by channel: (batch, channels, 1).
+        """
+        curvature = by_channel(curve, self.config.channels, quality / QUALITY_MAX)
+        log_step = self.log_steps(quality)
+        return curvature if log_step is None else curvature * torch.exp(2 * log_step)
 
     def stages(self, quality: Tensor) -> Tensor:
         """Return how many stages of the vector quantiser serve each quality, int64 (batch,)."""

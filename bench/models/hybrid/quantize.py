@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from bench.models.hybrid import laplace
 from bench.models.hybrid.config import Quantizer
 from bench.models.hybrid.rdo import choose
+from bench.models.hybrid.thresholds import through_thresholds
 
 
 class Noise:
@@ -63,7 +64,8 @@ class ScalarQuantizer(nn.Module):
     Parameters
     ----------
     kind : "noise": uniform noise in rate and reconstruction; "ste": rounds, the gradient passes;
-        "soft": a differentiable staircase, with learned steps per channel.
+        "soft": a differentiable staircase, with learned steps per channel; "threshold": rounds, the
+        gradient is that of the thresholds (:mod:`bench.models.hybrid.thresholds`).
     channels : of the latent.
     follows : whether, to the gradient of straight-through rounding, every value follows its mean,
         or only what is coded as zero. The rest lies within half a step of the latent wherever the
@@ -95,6 +97,7 @@ class ScalarQuantizer(nn.Module):
         log_scale: Tensor,
         weight: Tensor | None = None,
         noise: Tensor | None = None,
+        curvature: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the reconstructed latent and the bits of each value, both in the shape of `v`.
 
@@ -103,6 +106,8 @@ class ScalarQuantizer(nn.Module):
         weight : of the rate where rounding decides by rate and distortion; see
             :func:`bench.models.hybrid.rdo.choose`.
         noise : uniform in ±1/2, in the shape of `v`; of use where `noisy`.
+        curvature : what the loss's cost of the squared error grows by where a value is a step off,
+            in bits, in a shape that spreads over that of `v`; of use to "threshold".
         """
         residual = v - mean
         if self.noisy:
@@ -118,6 +123,10 @@ class ScalarQuantizer(nn.Module):
             # The staircase is centred on the choice, so that its value is near what is coded.
             soft = symbol + _stair(residual - symbol, self.SHARPNESS)
             return mean + soft, laplace.density_bits(soft, log_scale)
+        if self.kind == "threshold":
+            assert curvature is not None
+            symbol, cost = through_thresholds(residual, symbol, law, weight, curvature)
+            return mean + symbol, cost
         through = residual + (symbol - residual).detach()
         if not self.follows:
             mean = torch.where(symbol == 0, mean, mean.detach())

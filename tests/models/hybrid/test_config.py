@@ -26,6 +26,9 @@ from bench.models.hybrid.model import Hybrid
         ({"latent": "ae", "rdo": 0}, "cross_attention looks at the hyperprior"),
         ({**AE, "steps": 2}, "no entropy model follows them"),
         ({**VQ, "steps": [1, 2, 3]}, "no entropy model follows them"),
+        ({**AE, "curvature": 0.5}, "nothing reckons with it"),
+        ({**AE, "quantizer": "threshold"}, "threshold reckons with bits"),
+        ({"curvature": 0}, "curvature: a positive number"),
         ({"steps": 0}, "steps: a positive number"),
         ({"steps": [1, 2]}, "steps: a number, or three positive ones"),
         ({"latent": "ae", "quantizer": "vq"}, "would be learned with it"),
@@ -68,7 +71,7 @@ def test_the_defaults_are_those_that_released_cards_count_on():
         "window": 8, "refine": True, "cross_attention": True, "latent": "vae", "quantizer": "ste",
         "channels": 448, "hyper": 32, "context": 64, "groups": 5, "parts": 1,
         "lattice": False, "checkerboard": True,
-        "gain_points": 6, "steps": 1.0, "rdo": 0.13, "tables": "laplace",
+        "gain_points": 6, "steps": 1.0, "rdo": 0.13, "curvature": 1.0, "tables": "laplace",
         "vq_stages": 8, "vq_codes": 256, "vq_width": 32,
         "checkpointing": False,
     }  # fmt: skip

@@ -1,0 +1,102 @@
+"""A search for one picture's latent: what it gains, and that decoders need not know."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hybrid_variants import arguments
+
+from bench.models.hybrid import refine as search
+from bench.models.hybrid.model import Hybrid, log_step
+
+QUALITY = 40
+
+
+@pytest.fixture(scope="module")
+def photo(shared) -> torch.Tensor:
+    from bench.image import read_image
+
+    file = sorted((shared / "train" / "cid22_clic25").glob("*.avif"))[42]
+    pixels = np.ascontiguousarray(read_image(file).pixels[:192, :256])
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+
+
+def _model(name: str = "base", **encoder: object) -> Hybrid:
+    torch.manual_seed(0)
+    model = Hybrid(**arguments(name)).ready()
+    model.encode_with(**encoder)
+    return model
+
+
+def _cost(model: Hybrid, x: torch.Tensor, bit: float) -> float:
+    payload = model.compress(x, QUALITY)
+    error = (model.decompress(payload, *x.shape[2:]) - x).square().sum()
+    unit = torch.exp(2 * log_step(torch.tensor([float(QUALITY)])))
+    return float(error / unit) + bit * 8 * len(payload)
+
+
+@pytest.mark.parametrize("name", ["base", "steps-by-channel", "rdo-by-channel", "no-rdo"])
+def test_every_pass_makes_rate_and_error_cheaper(photo, name):
+    bit = 0.1
+    costs = [_cost(_model(name), photo, bit)]
+    costs += [_cost(_model(name, refine=n, bit=bit), photo, bit) for n in (1, 3)]
+    assert costs[2] < costs[1] < costs[0] * 0.995
+
+
+def test_a_decoder_that_knows_nothing_of_it_reads_the_stream(photo):
+    model = _model(refine=2)
+    payload = model.compress(photo, QUALITY)
+    assert payload != _model().compress(photo, QUALITY)
+    image = _model().decompress(payload, *photo.shape[2:])
+    with torch.inference_mode():
+        mine = model.latent_coder().reconstruct(photo, QUALITY).clamp(0, 1)
+    assert torch.equal(image, mine)
+
+
+def test_what_a_bit_is_worth_trades_rate_for_error(photo):
+    cheap, dear = (len(_model(refine=3, bit=bit).compress(photo, QUALITY)) for bit in (0.05, 0.2))
+    assert dear < cheap
+
+
+def test_tiles_have_every_block_once_and_margins_within_the_picture():
+    for length in (1, 47, 56, 57, 96, 105, 300):
+        tiles = search._tiles(length)
+        blocks = [block for _, own in tiles for block in range(length)[own]]
+        assert blocks == list(range(length))
+        for outer, own in tiles:
+            assert outer.start % search.MARGIN == 0
+            assert outer.start == max(0, own.start - search.MARGIN)
+            assert outer.stop == min(length, own.stop + search.MARGIN)
+            assert own.stop - own.start <= search.TILE + search.MARGIN
+
+
+def test_the_slope_from_tiles_is_that_of_the_whole(photo, monkeypatch):
+    # What looks at the whole picture would see less of it.
+    model = Hybrid(**arguments("no-attention"), squeeze_excite=False).ready()
+    quality = torch.full((1,), float(QUALITY))
+    torch.manual_seed(1)
+    with torch.no_grad():
+        # A decoder that corrects something.
+        for parameter in model.g_s.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+        y = model.analyse(photo)
+        into, back = model.gains(quality)
+        v_hat, z_hat = torch.round(y * into), torch.zeros(1, 8, 3, 4)
+    whole = search._slope(model, photo, v_hat, back, z_hat, quality)
+    monkeypatch.setattr(search, "TILE", 4)
+    tiles = search._slope(model, photo, v_hat, back, z_hat, quality)
+    assert len(search._tiles(16)) == 2
+    assert (tiles - whole).abs().max() < 0.02 * whole.abs().max()
+    assert (tiles - whole).abs().mean() < 1e-3 * whole.abs().mean()
+
+
+def test_what_is_not_a_multiple_of_a_tile_is_searched_to_its_edge(monkeypatch):
+    monkeypatch.setattr(search, "TILE", 8)
+    torch.manual_seed(2)
+    x = torch.rand(1, 3, 16 * 17, 16 * 25)
+    model = _model(refine=1)
+    with torch.inference_mode():
+        y = model.analyse(x)
+        moved = (search.refine(model, x, y, torch.tensor([40.0])) - y).abs().amax((0, 1))
+    assert (moved > 0).float().mean() > 0.99
