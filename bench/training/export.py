@@ -89,9 +89,9 @@ def write_card(
     """
     relative = os.path.relpath(checkpoint.resolve(), path.resolve().parent)
     given = f"{fields['description']} {description}".strip()
-    values = {
+    values: dict[str, Any] = {
         "name": name,
-        **fields,
+        **{key: value for key, value in fields.items() if key != "encoder"},
         "description": given,
         "adapter": "bench.adapters.neural:NeuralCodec",
         "options": {
@@ -100,6 +100,8 @@ def write_card(
             "arguments": _Flow(model.config.differences()),
         },
     }
+    if fields["encoder"]:
+        values["options"]["encoder"] = fields["encoder"]
     card = parse_card(CodecCard, values, path)
     text = yaml.dump(
         {key: values[key] for key in _ORDER if values.get(key) not in (None, "", [])},
@@ -110,7 +112,8 @@ def write_card(
 
 
 def card_fields(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the settings under ``card.`` say of the card of `name`, as the card has it.
+    """Return what the settings under ``card.`` say of the card of `name`, as the card has it, and
+    under "encoder" what it says of the encoder.
 
     Raises
     ------
@@ -129,7 +132,10 @@ def card_fields(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         parse_card(CodecCard, {"name": name, "adapter": "bench:Codec", **fields}, "card")
     except CardError as error:
         raise UsageError(f"bench train: {error}") from None
-    return fields
+    encoder = settings["encoder"] or {}
+    if not isinstance(encoder, dict):
+        raise UsageError(f"card.encoder: settings of an encoder were expected, got {encoder!r}")
+    return {**fields, "encoder": _Flow(encoder)}
 
 
 #: As the catalogue's cards are written.

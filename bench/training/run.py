@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from bench.errors import TrainingError, UnavailableError, UsageError
+from bench.errors import CodecError, TrainingError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from bench.models.settings import Settings
@@ -69,7 +69,8 @@ def settings(overrides: Sequence[str]) -> dict[str, Any]:
         ) from None
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            # Any setting of the network can be given, though files name only what they change.
+            # Any setting of a network or an encoder can be given, though files name only what they
+            # change.
             known = [f"++{one}" if _adds(one) else one for one in overrides]
             config = compose("train", overrides=known)
         values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -84,7 +85,7 @@ def settings(overrides: Sequence[str]) -> dict[str, Any]:
 
 def _adds(override: str) -> bool:
     name = override.split("=", 1)[0]
-    return name.startswith("model.")
+    return name.startswith(("model.", "card.encoder"))
 
 
 def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any] = ()) -> Trained:
@@ -110,6 +111,10 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     network = _network(values)
     fields = card_fields(values["name"], values["card"])
     start = _weights_at(str(values["init"])) if values["init"] else None
+    if fields["encoder"]:
+        _choose_encoder(
+            network(), fields["encoder"]
+        )  # what is wrong is said before a folder is made
     folder = Path(values["out"]) / values["name"]
     folder.mkdir(parents=True, exist_ok=True)
     if values["trainer"]["threads"]:
@@ -123,6 +128,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     if not adversary >= 0:
         raise UsageError(f"loss.gan: zero or a positive weight was expected: {adversary}")
     model = network()
+    _choose_encoder(model, fields["encoder"])
     _freeze_all_but(model, values["optim"]["only"])
     if not model.rate_in_loss:
         terms["rate"] = 0.0
@@ -173,6 +179,14 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     if card and trainer.is_global_zero:
         weights, path = _release(values, fields, folder, stage, data)
     return Trained(folder, stage.done, weights, path)
+
+
+def _choose_encoder(model: Trainable, encoder: Mapping[str, Any]) -> None:
+    """Let the encoder choose as the card will say. Raises UsageError for what it can't do."""
+    try:
+        model.encode_with(**encoder)
+    except CodecError as error:
+        raise UsageError(f"card.encoder: {error}") from None
 
 
 def _freeze_all_but(model: Trainable, prefixes: str | Sequence[str]) -> None:
@@ -237,7 +251,6 @@ def _check_same(path: Path, model: Any) -> None:
 
 def _network_state(path: Path, prefix: str) -> dict[str, torch.Tensor]:
     """Return a network's weights from a training's checkpoint, or from released weights."""
-    from bench.errors import CodecError
     from bench.models.checkpoint import read_state
 
     try:

@@ -16,6 +16,7 @@ from bench.training.loop import compiled
 NETWORKS = {
     "hybrid": (Hybrid, SMALL),
     "lattice": (Hybrid, {**SMALL, "lattice": True, "parts": 2}),
+    "threshold": (Hybrid, {**SMALL, "quantizer": "threshold", "steps": [0.8, 2.2, 1.3]}),
     "hyperprior": (RetrainedHyperprior, {"width": 64, "latents": 96, "start": "random"}),
     "cheng2020": (RetrainedCheng, {"width": 64, "latents": 96, "start": "random"}),
 }
@@ -51,7 +52,7 @@ def test_a_network_is_one_graph(name):
     assert (found.graph_count, found.graph_break_count) == (1, 0)
 
 
-@pytest.mark.parametrize("name", ["hybrid", "lattice"])
+@pytest.mark.parametrize("name", ["hybrid", "lattice", "threshold"])
 def test_gradients_in_mixed_precision_are_those_without_compiling(name):
     model = network(name)
     own = slopes(model, model.lesson)

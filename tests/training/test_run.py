@@ -21,6 +21,7 @@ from bench.adapters.make import make_codec
 from bench.cards import CodecCard, read_card
 from bench.errors import BitstreamError, TrainingError, UsageError
 from bench.image import read_image
+from bench.models.checkpoint import read_state
 from bench.training.run import settings, train
 
 pytestmark = [
@@ -105,12 +106,31 @@ def test_a_variants_card_says_what_it_is_a_variant_of(photos, tmp_path):
         ("card.ladder=[5,5]", "a setting occurs twice"),
         ("card.ladder=[120]", "outside the range"),
         ("name='no name'", "name"),
+        ("card.encoder={search: 3}", "card.encoder: encoder: there is no setting 'search'"),
+        ("card.encoder=much", "card.encoder: settings of an encoder"),
+        ("card.encoder.refine=-1", "refine: 0 … 100 passes"),
     ],
 )
 def test_what_a_card_can_not_hold_is_refused_before_training(photos, tmp_path, given, reason):
     with pytest.raises(UsageError, match=reason):
         train(settings(_small(photos, tmp_path, given)))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_card_has_the_encoder_that_was_asked_for_and_tables_fit_it(photos, tmp_path):
+    begun = [*_small(photos, tmp_path), "model.tables=counted", "init=hybrid-s", "data.valid=0",
+             "trainer.max_steps=1", "optim.lr=0"]  # fmt: skip
+    plain = train(settings(begun), card=True)
+    asked = ["name=refined", "card.encoder={refine: 1, bit: 0.11}"]
+    refined = train(settings([*begun, *asked]), card=True)
+    options = [read_card(CodecCard, one.card).options for one in (plain, refined)]
+    assert "encoder" not in options[0]
+    assert options[1]["encoder"] == {"refine": 1, "bit": 0.11}
+    # The weights are the same; what the encoder leaves of the latent was counted.
+    states = [read_state(one.weights) for one in (plain, refined)]
+    other = [n for n, value in states[0].items() if not torch.equal(value, states[1][n])]
+    assert other
+    assert all(name.startswith("tables.") for name in other)
 
 
 def test_the_adversarial_stage_goes_on_from_the_first(photos, tmp_path):

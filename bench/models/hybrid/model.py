@@ -22,6 +22,7 @@ from bench.models.hybrid.encoder import EncoderSettings
 from bench.models.hybrid.prior import ContextModel, HyperEncoder
 from bench.models.hybrid.quantize import Noise, ScalarQuantizer
 from bench.models.hybrid.rdo import choose
+from bench.models.hybrid.refine import refine
 from bench.models.hybrid.squares import pick
 from bench.models.hybrid.transform import BlockTransform
 from bench.models.hybrid.vq import ResidualVQ
@@ -322,7 +323,10 @@ class Hybrid(Trainable):
         assert self.context is not None
         assert self.hyper is not None
         quality = x.new_full((len(x),), point)
-        v = self.analyse(x, level_of(quality)) * self.gains(quality)[0]
+        y = self.analyse(x, level_of(quality))
+        if self.encoder.refine:
+            y = refine(self, x, y, quality)
+        v = y * self.gains(quality)[0]
         latent = self.in_steps(v, quality)
         weights = self.rate_weights(self.encoder.rdo, quality)
         counts = np.zeros((laplace.SCALES, len(laplace.BINS)))
