@@ -31,8 +31,8 @@ def measure(
     ----------
     network : what encodes and decodes; its weights are counted.
     size : height and width of the picture that is encoded.
-    transforms : the analysis and the synthesis; all the rest is the entropy part. None where they
-        can't be told apart.
+    transforms : the analysis and the decoder's synthesis; all the rest is the entropy part, and the
+        search of an encoder that has one. None where they can't be told apart.
     """
     device = next(network.parameters()).device
     counter = MacCounter()
@@ -44,6 +44,8 @@ def measure(
         stack.enter_context(counter.opened())
         bitstream, encode_bytes = peak_memory(encode, device)
         encoding = counter.macs
+        # What an encoder synthesises in search of a better latent is its own.
+        synthesis.clear()
         _, decode_bytes = peak_memory(lambda: decode(bitstream), device)
         decoding = counter.macs - encoding
     pixels = size[0] * size[1]

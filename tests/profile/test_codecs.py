@@ -61,6 +61,15 @@ def test_the_hyperprior_costs_what_its_layers_do() -> None:
     assert found.entropy_encode_kmac == pytest.approx(2 * hyper)
 
 
+def test_an_encoder_that_searches_pays_for_it_and_its_decoder_does_not() -> None:
+    plain, searching = cost("hybrid-s", 45), cost("hybrid-s-refined", 45)
+    assert searching.analysis_kmac == plain.analysis_kmac
+    assert searching.synthesis_kmac == plain.synthesis_kmac
+    assert searching.decode_kmac == plain.decode_kmac
+    # Three passes: each a synthesis and its gradient, as many products again, and a context model.
+    assert searching.encode_kmac - plain.encode_kmac > 3 * 2 * plain.synthesis_kmac
+
+
 def test_cheng2020_costs_what_its_layers_do() -> None:
     n = 128
     # Cheng 2020, figure 4: residual blocks with stride (3×3, 3×3, GDN, 1×1 beside) and without.
