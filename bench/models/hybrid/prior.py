@@ -207,6 +207,8 @@ class ContextModel(nn.Module):
             seen, base = torch.cat(known, 1), setting.log_scale[:, part, 0]
             group = plane.new_zeros(batch, part.stop - part.start, *size)
             for number, squares in enumerate(passes):
+                if squares is not None and not len(squares):
+                    continue  # a latent of one block has no white one
                 so_far = passes[: number + 1]
                 if self.parts:
                     network: Any = self.parts[i]

@@ -100,3 +100,13 @@ def test_what_is_not_a_multiple_of_a_tile_is_searched_to_its_edge(monkeypatch):
         y = model.analyse(x)
         moved = (search.refine(model, x, y, torch.tensor([40.0])) - y).abs().amax((0, 1))
     assert (moved > 0).float().mean() > 0.99
+
+
+@pytest.mark.parametrize("name", ["base", "parts", "lattice", "steps-by-channel", "one-group"])
+@pytest.mark.parametrize("size", [(16, 16), (16, 32), (48, 16)])
+def test_pictures_of_a_block_or_two_are_searched(name, size):
+    height, width = size
+    x = (torch.linspace(0, 0.6, height)[:, None] * torch.linspace(0, 1, width)).expand(1, 3, *size)
+    model = _model(name, refine=2)
+    image = model.decompress(model.compress(x, QUALITY), height, width)
+    assert (image - x).abs().mean() < 0.05
