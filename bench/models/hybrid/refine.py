@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 RATE, DECAY, FURTHEST = 0.4, 0.7, 0.3
 #: Blocks along a tile, and around it for what it sees of its surroundings: memory does not grow
 #: with the picture. Multiples of the attention's window and of the side information's blocks.
-TILE, MARGIN = 88, 8
+TILE, MARGIN = 48, 8
 
 
 @dataclass(frozen=True)
