@@ -111,25 +111,22 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     network = _network(values)
     fields = card_fields(values["name"], values["card"])
     start = _weights_at(str(values["init"])) if values["init"] else None
-    if fields["encoder"]:
-        _choose_encoder(
-            network(), fields["encoder"]
-        )  # what is wrong is said before a folder is made
-    folder = Path(values["out"]) / values["name"]
-    folder.mkdir(parents=True, exist_ok=True)
     if values["trainer"]["threads"]:
         torch.set_num_threads(values["trainer"]["threads"])
     random.seed(values["seed"])
     np.random.seed(values["seed"])
     torch.manual_seed(values["seed"])
+    model = network()
+    # What is wrong is said before anything is written.
+    _choose_encoder(model, fields["encoder"])
+    _freeze_all_but(model, values["optim"]["only"])
+    folder = Path(values["out"]) / values["name"]
+    folder.mkdir(parents=True, exist_ok=True)
     photos, kept = read_photos(values)
     terms = dict(values["loss"])
     adversary = terms.pop("gan")
     if not adversary >= 0:
         raise UsageError(f"loss.gan: zero or a positive weight was expected: {adversary}")
-    model = network()
-    _choose_encoder(model, fields["encoder"])
-    _freeze_all_but(model, values["optim"]["only"])
     if not model.rate_in_loss:
         terms["rate"] = 0.0
     losses = RateDistortion(**terms)

@@ -288,19 +288,19 @@ class Hybrid(Trainable):
         """Return what a bit is worth by channel, in its squared steps, (batch, channels, 1); None
         where the rate has no weight.
         """
-        if not rdo:
-            return None
-        weights = by_channel(rdo, self.config.channels, quality / QUALITY_MAX)
-        log_step = self.log_steps(quality)
-        return weights if log_step is None else weights * torch.exp(-2 * log_step)
+        return self._by_channel(rdo, quality, -2) if rdo else None
 
     def curvature(self, curve: ByChannel, quality: Tensor) -> Tensor:
         """Return the squared error of the picture, in squared steps of the factor 1, where a value
         is one of its own steps off, by channel: (batch, channels, 1).
         """
-        curvature = by_channel(curve, self.config.channels, quality / QUALITY_MAX)
+        return self._by_channel(curve, quality, 2)
+
+    def _by_channel(self, curve: ByChannel, quality: Tensor, power: int) -> Tensor:
+        """Return each channel's value of `curve` times a power of the factor on its step."""
+        values = by_channel(curve, self.config.channels, quality / QUALITY_MAX)
         log_step = self.log_steps(quality)
-        return curvature if log_step is None else curvature * torch.exp(2 * log_step)
+        return values if log_step is None else values * torch.exp(power * log_step)
 
     def stages(self, quality: Tensor) -> Tensor:
         """Return how many stages of the vector quantiser serve each quality, int64 (batch,)."""

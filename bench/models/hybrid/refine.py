@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 #: How far the first pass moves a value for what that would bring, the share of it that each pass
 #: leaves to the next, and how far a pass moves a value at the most, in steps.
 RATE, DECAY, FURTHEST = 0.4, 0.7, 0.3
-#: Blocks along a tile, and around it for what it sees of its surroundings: memory does not grow
-#: with the picture. Multiples of the attention's window and of the side information's blocks.
+#: Blocks along a tile, and around it for what it sees of its surroundings: what the decoder's
+#: gradient remembers does not grow with the picture. Multiples of the attention's window and of the
+#: side information's blocks.
 TILE, MARGIN = 48, 8
 
 
