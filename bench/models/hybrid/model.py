@@ -21,7 +21,7 @@ from bench.models.hybrid.contexts import Setting
 from bench.models.hybrid.encoder import EncoderSettings
 from bench.models.hybrid.prior import ContextModel, HyperEncoder
 from bench.models.hybrid.quantize import Noise, ScalarQuantizer
-from bench.models.hybrid.rdo import choose
+from bench.models.hybrid.rdo import chosen
 from bench.models.hybrid.refine import refine
 from bench.models.hybrid.squares import pick
 from bench.models.hybrid.transform import BlockTransform
@@ -320,28 +320,14 @@ class Hybrid(Trainable):
 
     def _counts(self, x: Tensor, point: Quality) -> Floats:
         """Return what :func:`laplace.count` sees of the latent of `x` at a quality."""
-        assert self.context is not None
         assert self.hyper is not None
         quality = x.new_full((len(x),), point)
         y = self.analyse(x, level_of(quality))
         if self.encoder.refine:
             y = refine(self, x, y, quality)
         v = y * self.gains(quality)[0]
-        latent = self.in_steps(v, quality)
-        weights = self.rate_weights(self.encoder.rdo, quality)
-        counts = np.zeros((laplace.SCALES, len(laplace.BINS)))
-
-        def take(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
-            weight = None if weights is None else weights[:, part]
-            residual = pick(latent[:, part], squares) - mean
-            symbol = choose(residual, laplace.Law.of(log_scale), weight)
-            counts[:] += laplace.count(symbol, log_scale)
-            return mean + symbol
-
-        size = (v.shape[2], v.shape[3])
-        side = self.context.side_features(torch.round(self.hyper(v)), size)
-        self.context.walk(side, self.setting(quality), size, take)
-        return counts
+        choice = chosen(self, self.in_steps(v, quality), torch.round(self.hyper(v)), quality)
+        return laplace.count(choice.symbol, choice.log_scale)
 
     def _fit_factorized(self, images: list[Tensor]) -> None:
         level = level_of(images[0].new_full((1,), QUALITY_MAX / 2))

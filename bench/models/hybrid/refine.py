@@ -12,7 +12,6 @@ latent searched for each picture; there with annealed noise and thousands of ste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,8 +19,7 @@ from torch import Tensor
 
 from bench.models.hybrid.laplace import Law
 from bench.models.hybrid.prior import RATIO
-from bench.models.hybrid.rdo import choose
-from bench.models.hybrid.squares import pick, put
+from bench.models.hybrid.rdo import chosen
 from bench.models.hybrid.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -34,23 +32,6 @@ RATE, DECAY, FURTHEST = 0.4, 0.7, 0.3
 #: gradient remembers does not grow with the picture. Multiples of the attention's window and of the
 #: side information's blocks.
 TILE, MARGIN = 48, 8
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """A latent as it is coded.
-
-    Parameters
-    ----------
-    v_hat : reconstructed latent times its gains, (batch, channels, height, width); the rest alike.
-    residual, symbol : what was rounded, in its steps, and to what.
-    log_scale : logarithms of the scales, in steps.
-    """
-
-    v_hat: Tensor
-    residual: Tensor
-    symbol: Tensor
-    log_scale: Tensor
 
 
 def refine(model: Hybrid, x: Tensor, y: Tensor, quality: Tensor) -> Tensor:
@@ -75,7 +56,7 @@ def refine(model: Hybrid, x: Tensor, y: Tensor, quality: Tensor) -> Tensor:
     for number in range(model.encoder.refine):
         v = latent * own
         z_hat = torch.round(model.hyper(v))
-        choice = _coded(model, latent, z_hat, quality, weight)
+        choice = chosen(model, latent, z_hat, quality)
         slope = _slope(model, x, choice.v_hat, back, z_hat, quality) / unit * own
         spread = None if weight is None else weight[..., None]
         law = Law.of(choice.log_scale)
@@ -83,26 +64,6 @@ def refine(model: Hybrid, x: Tensor, y: Tensor, quality: Tensor) -> Tensor:
         gradient = thresholds.gradient(slope, curvature, model.encoder.bit)
         latent = latent - (RATE * DECAY**number * gradient).clamp(-FURTHEST, FURTHEST)
     return latent * own / into
-
-
-def _coded(
-    model: Hybrid, latent: Tensor, z_hat: Tensor, quality: Tensor, weight: Tensor | None
-) -> _Choice:
-    """Return what the encoder would make of a latent in steps."""
-    assert model.context is not None
-    residual, symbol, scales = (torch.zeros_like(latent) for _ in range(3))
-
-    def take(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:
-        rest = pick(latent[:, part], squares) - mean
-        chosen = choose(rest, Law.of(log_scale), None if weight is None else weight[:, part])
-        for planes, values in ((residual, rest), (symbol, chosen), (scales, log_scale)):
-            planes[:, part] = put(planes[:, part], squares, values)
-        return mean + chosen
-
-    size = (latent.shape[2], latent.shape[3])
-    side = model.context.side_features(z_hat, size)
-    v_hat = model.context.walk(side, model.setting(quality), size, take)
-    return _Choice(v_hat, residual, symbol, scales)
 
 
 def _slope(
