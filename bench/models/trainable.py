@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from bench.codec import Quality
+from bench.errors import CodecError
 from bench.models.base import CompressionModel, Forward
 from bench.models.settings import Settings
 
@@ -83,6 +84,14 @@ class Trainable(CompressionModel):
         """Run a training batch: `x` (batch, 3, height, width), `quality` 0 … 100 and seeds of the
         noise (batch,).
         """
+
+    def learn_searched(self, passes: int, **settings: Any) -> None:
+        """Train from now on with latents that an encoder's search has moved: with so many passes,
+        for the rest with `settings` as :meth:`encode_with` takes them.
+
+        Raises CodecError for wrong settings, or a network whose encoder has no search.
+        """
+        raise CodecError("this network's encoder has no search")
 
     @abc.abstractmethod
     def fit_start(self, images: Tensor) -> None:

@@ -119,6 +119,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     model = network()
     # What is wrong is said before anything is written.
     _choose_encoder(model, fields["encoder"])
+    _search(model, values, fields["encoder"])
     _freeze_all_but(model, values["optim"]["only"])
     folder = Path(values["out"]) / values["name"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,6 +185,19 @@ def _choose_encoder(model: Trainable, encoder: Mapping[str, Any]) -> None:
         model.encode_with(**encoder)
     except CodecError as error:
         raise UsageError(f"card.encoder: {error}") from None
+
+
+def _search(model: Trainable, values: Mapping[str, Any], encoder: Mapping[str, Any]) -> None:
+    """Let the network learn from searched latents where that is wanted. Raises UsageError."""
+    passes = values["optim"]["search"]
+    if not passes:
+        return
+    if values["trainer"]["compile"]:
+        raise UsageError("optim.search takes gradients of its own: trainer.compile can't take it")
+    try:
+        model.learn_searched(passes, **encoder)
+    except CodecError as error:
+        raise UsageError(f"optim.search: {error}") from None
 
 
 def _freeze_all_but(model: Trainable, prefixes: str | Sequence[str]) -> None:

@@ -168,6 +168,25 @@ def test_a_part_of_a_network_is_trained_and_the_rest_left_as_it_is(photos, tmp_p
     assert [name for name in moved if not name.startswith(("model.context", "model.hyper"))] == []
 
 
+def test_weights_learn_from_searched_latents(photos, tmp_path):
+    begun = [*_small(photos, tmp_path), "init=hybrid-s", "data.valid=0", "trainer.max_steps=2"]
+    encoder = "card.encoder={refine: 2, bit: 0.05}"
+    plain, searched, dearer = (
+        train(settings([*begun, f"name={name}", *more])).folder / "last.ckpt"
+        for name, more in (
+            ("plain", []),
+            ("searched", ["optim.search=2", encoder]),
+            ("dearer", ["optim.search=2", encoder.replace("0.05", "0.5")]),
+        )
+    )
+    found = {
+        b"".join(value.numpy().tobytes() for name, value in state.items() if ".g_s." in name)
+        for state in (torch.load(one, weights_only=True)["state_dict"]
+                      for one in (plain, searched, dearer))
+    }  # fmt: skip
+    assert len(found) == 3
+
+
 def test_a_checkpoint_of_another_network_is_refused_and_kept(photos, tmp_path):
     train(settings(_small(photos, tmp_path)))
     last = tmp_path / "tiny" / "last.ckpt"
@@ -196,6 +215,11 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(phot
         ("optim.momentum=1", "momentum"),
         ("optim.only=[context,colour]", "colour: the network has context, "),
         ("quantizer=magic", "magic"),
+        ("optim.search=-1", "optim.search: .*0 … 100 passes"),
+        ("optim.search=some", "optim.search: .*'some'"),
+        (["optim.search=2", "trainer.compile=true"], "trainer.compile"),
+        (["latent=ae", "optim.search=2"], "optim.search: .*latent=ae has none"),
+        (["model=recurrent", "optim.search=2"], "optim.search: .* no search"),
         ("data.valid=50", "data.valid=50"),
         ("trainer.max_time=soon", "DD:HH:MM:SS"),
         ("data.memory=disk", "auto, host, device"),
@@ -206,8 +230,9 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(phot
     ],
 )
 def test_wrong_settings_are_refused(photos, tmp_path, given, reason):
+    given = [given] if isinstance(given, str) else given
     with pytest.raises(UsageError, match=reason):
-        train(settings(_small(photos, tmp_path, given)))
+        train(settings(_small(photos, tmp_path, *given)))
 
 
 def _limited(bytes_: int, *arguments: str) -> subprocess.CompletedProcess[str]:

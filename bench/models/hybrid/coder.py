@@ -111,7 +111,8 @@ class HybridCoder:
     def _analyse(self, x: Tensor, number: int) -> Tensor:
         y = self.model.analyse(x, self._level(number))
         if self.model.encoder.refine:
-            y = refine(self.model, x, y, x.new_full((len(x),), number / QUALITY_UNIT))
+            quality = x.new_full((len(x),), number / QUALITY_UNIT)
+            y = refine(self.model, x, y, quality, self.model.encoder)
         return y
 
     def _synthesise(self, y_hat: Tensor, z_hat: Tensor | None, number: int) -> Tensor:

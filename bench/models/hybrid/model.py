@@ -68,6 +68,8 @@ class Hybrid(Trainable):
         config = HybridConfig.from_dict(arguments)
         self.config = config
         self.encoder = EncoderSettings.of(config)
+        #: How latents are searched while the network is trained, if they are.
+        self.searching: EncoderSettings | None = None
         channels = config.channels
         self.start: BlockTransform | None = None
         if config.start != "random":
@@ -228,6 +230,9 @@ class Hybrid(Trainable):
         quality = x.new_full((len(x),), QUALITY_MAX / 2) if quality is None else quality
         level, noise = level_of(quality), Noise(seeds)
         y = self.analyse(x, level)
+        if self.training and self.searching is not None:
+            # The analysis learns from where the search ends, as if it had got there itself.
+            y = y + (refine(self, x, y, quality, self.searching) - y).detach()
         into, back = self.gains(quality)
         none = x.new_zeros(len(x))
         if self.vq is not None:
@@ -324,9 +329,10 @@ class Hybrid(Trainable):
         quality = x.new_full((len(x),), point)
         y = self.analyse(x, level_of(quality))
         if self.encoder.refine:
-            y = refine(self, x, y, quality)
+            y = refine(self, x, y, quality, self.encoder)
         v = y * self.gains(quality)[0]
-        choice = chosen(self, self.in_steps(v, quality), torch.round(self.hyper(v)), quality)
+        z_hat = torch.round(self.hyper(v))
+        choice = chosen(self, self.in_steps(v, quality), z_hat, quality, self.encoder.rdo)
         return laplace.count(choice.symbol, choice.log_scale)
 
     def _fit_factorized(self, images: list[Tensor]) -> None:
@@ -343,8 +349,15 @@ class Hybrid(Trainable):
 
     def encode_with(self, **settings: Any) -> None:
         """See :class:`bench.models.hybrid.encoder.EncoderSettings`. Raises CodecError."""
+        self.encoder = self._encoder_of(settings)
+
+    def learn_searched(self, passes: int, **settings: Any) -> None:
+        """See :class:`Trainable`."""
+        self.searching = self._encoder_of({**settings, "refine": passes})
+
+    def _encoder_of(self, settings: dict[str, Any]) -> EncoderSettings:
         try:
-            self.encoder = EncoderSettings.of(self.config, **settings)
+            return EncoderSettings.of(self.config, **settings)
         except ValueError as error:
             raise CodecError(f"encoder: {error}") from None
 

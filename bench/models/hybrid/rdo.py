@@ -16,6 +16,7 @@ from bench.models.hybrid.laplace import Law
 from bench.models.hybrid.squares import pick, put
 
 if TYPE_CHECKING:
+    from bench.models.hybrid.channels import ByChannel
     from bench.models.hybrid.model import Hybrid
 
 
@@ -51,14 +52,14 @@ def choose(residual: Tensor, law: Law, weight: Tensor | None) -> Tensor:
     return torch.where(other < cost, nearer, symbol)
 
 
-def chosen(model: Hybrid, latent: Tensor, z_hat: Tensor, quality: Tensor) -> Choice:
-    """Return what the encoder of `model` makes of a latent in steps, beside its side information.
+def chosen(model: Hybrid, latent: Tensor, z_hat: Tensor, quality: Tensor, rdo: ByChannel) -> Choice:
+    """Return what an encoder makes of a latent in steps, beside its side information.
 
     In the precision of `latent`: what is written is walked in exact arithmetic, by
     :class:`bench.models.hybrid.coder.HybridCoder`.
     """
     assert model.context is not None
-    weight = model.rate_weights(model.encoder.rdo, quality)
+    weight = model.rate_weights(rdo, quality)
     residual, symbol, scales = (torch.zeros_like(latent) for _ in range(3))
 
     def take(mean: Tensor, log_scale: Tensor, part: slice, squares: Tensor | None) -> Tensor:

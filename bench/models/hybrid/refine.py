@@ -23,6 +23,7 @@ from bench.models.hybrid.rdo import chosen
 from bench.models.hybrid.thresholds import Thresholds
 
 if TYPE_CHECKING:
+    from bench.models.hybrid.encoder import EncoderSettings
     from bench.models.hybrid.model import Hybrid
 
 #: How far the first pass moves a value for what that would bring, the share of it that each pass
@@ -34,8 +35,13 @@ RATE, DECAY, FURTHEST = 0.4, 0.7, 0.3
 TILE, MARGIN = 48, 8
 
 
-def refine(model: Hybrid, x: Tensor, y: Tensor, quality: Tensor) -> Tensor:
-    """Return the latent of `x` as the network's encoder settings have it, in the shape of `y`.
+@torch.no_grad()
+def refine(
+    model: Hybrid, x: Tensor, y: Tensor, quality: Tensor, settings: EncoderSettings
+) -> Tensor:
+    """Return the latent of `x` as `settings` have it, float32 in the shape of `y`.
+
+    Under ``torch.autocast`` the decoder alone computes in 16 bits.
 
     Parameters
     ----------
@@ -46,22 +52,22 @@ def refine(model: Hybrid, x: Tensor, y: Tensor, quality: Tensor) -> Tensor:
     from bench.models.hybrid.model import log_step
 
     assert model.hyper is not None
-    quality = quality.to(y)
+    y, quality = y.float(), quality.float()
     into, back = model.gains(quality)
     own = into / model.in_steps(into, quality)
-    weight = model.rate_weights(model.encoder.rdo, quality)
-    curvature = model.curvature(model.encoder.curvature, quality)[..., None]
+    weight = model.rate_weights(settings.rdo, quality)
+    curvature = model.curvature(settings.curvature, quality)[..., None]
     unit = torch.exp(2 * log_step(quality)).to(y)[:, None, None, None]
     latent = model.in_steps(y * into, quality)
-    for number in range(model.encoder.refine):
-        v = latent * own
-        z_hat = torch.round(model.hyper(v))
-        choice = chosen(model, latent, z_hat, quality)
+    for number in range(settings.refine):
+        with torch.autocast(x.device.type, enabled=False):
+            z_hat = torch.round(model.hyper(latent * own))
+            choice = chosen(model, latent, z_hat, quality, settings.rdo)
         slope = _slope(model, x, choice.v_hat, back, z_hat, quality) / unit * own
         spread = None if weight is None else weight[..., None]
         law = Law.of(choice.log_scale)
         thresholds = Thresholds.of(choice.residual, choice.symbol, law, spread)
-        gradient = thresholds.gradient(slope, curvature, model.encoder.bit)
+        gradient = thresholds.gradient(slope, curvature, settings.bit)
         latent = latent - (RATE * DECAY**number * gradient).clamp(-FURTHEST, FURTHEST)
     return latent * own / into
 

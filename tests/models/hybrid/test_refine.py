@@ -9,6 +9,7 @@ from hybrid_variants import arguments
 
 from bench.models.hybrid import refine as search
 from bench.models.hybrid.model import Hybrid, log_step
+from bench.models.trainable import Coded
 
 QUALITY = 40
 
@@ -98,7 +99,8 @@ def test_what_is_not_a_multiple_of_a_tile_is_searched_to_its_edge(monkeypatch):
     model = _model(refine=1)
     with torch.inference_mode():
         y = model.analyse(x)
-        moved = (search.refine(model, x, y, torch.tensor([40.0])) - y).abs().amax((0, 1))
+        found = search.refine(model, x, y, torch.tensor([40.0]), model.encoder)
+        moved = (found - y).abs().amax((0, 1))
     assert (moved > 0).float().mean() > 0.99
 
 
@@ -110,3 +112,30 @@ def test_pictures_of_a_block_or_two_are_searched(name, size):
     model = _model(name, refine=2)
     image = model.decompress(model.compress(x, QUALITY), height, width)
     assert (image - x).abs().mean() < 0.05
+
+
+@pytest.mark.parametrize("name", ["base", "lattice", "threshold"])
+def test_all_weights_learn_from_where_the_search_ends(photo, name):
+    torch.manual_seed(0)
+    x, quality = photo[..., :96, :96].repeat(2, 1, 1, 1), torch.tensor([20.0, 60.0])
+    model = Hybrid(**arguments(name)).train()
+    for parameter in model.parameters():
+        # What begins as zero gives what is before it no gradient.
+        parameter.data.add_(1e-3 * torch.randn_like(parameter))
+
+    def still(out: Coded) -> set[str]:
+        model.zero_grad()
+        (out.bits.sum() / 1e3 + (out.x_hat - x).square().sum()).backward()
+        return {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+
+    plain = model(x, quality)
+    model.learn_searched(2, bit=0.2)
+    # Under autocast, what is cast where nothing has a gradient would be used again where it has.
+    with torch.autocast("cpu", torch.bfloat16):
+        searched = model(x, quality)
+    assert (searched.bits < plain.bits).all()
+    assert still(searched) == still(plain)
+    model.eval()
+    measured = model(x, quality).bits
+    model.searching = None
+    assert torch.equal(model(x, quality).bits, measured)
