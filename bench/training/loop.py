@@ -23,6 +23,10 @@ from bench.training.export import released
 from bench.training.losses import RateDistortion, Terms
 from bench.training.shelf import Shelf
 
+#: Of SOAP: steps from one estimate of the gradients' principal axes to the next, and above how many
+#: of them along one side of a weight that side is left as it is.
+BASES_EVERY, LARGEST_BASIS = 20, 1024
+
 
 class FidelityStage(lightning.LightningModule):
     """Rate and distortion: the first stage.
@@ -38,6 +42,9 @@ class FidelityStage(lightning.LightningModule):
     decay : of the weights' moving average.
     max_seconds : after which the learning rate has fallen, where that is before `steps`.
     compiling : whether ``torch.compile`` takes the network's forward and backward pass.
+    method : of optimisation: "adam", or "soap", Adam along the gradients' principal axes (N. Vyas
+        et al., "SOAP: improving and stabilizing Shampoo using Adam", ICLR 2025; for image
+        compression Y. Zhang, F. Zhu, arXiv:2601.20769).
     """
 
     #: A training that goes on may have other losses; its network is compared before.
@@ -46,7 +53,7 @@ class FidelityStage(lightning.LightningModule):
     def __init__(
         self, model: Trainable, losses: RateDistortion, *, learning_rate: float, warmup: int,
         steps: int, clip: float, decay: float, max_seconds: float | None = None,
-        compiling: bool = False,
+        compiling: bool = False, method: str = "adam",
     ) -> None:  # fmt: skip
         super().__init__()
         self.model, self.losses = model, losses
@@ -54,7 +61,7 @@ class FidelityStage(lightning.LightningModule):
         self.lesson = compiled(model.lesson) if compiling else model.lesson
         self.average = Average(model, decay)
         self.learning_rate, self.warmup, self.steps, self.clip = learning_rate, warmup, steps, clip
-        self.max_seconds = max_seconds
+        self.max_seconds, self.method = max_seconds, method
         #: Where crops are cut, if not in the host's memory.
         self.shelf: Shelf | None = None
         #: Of the last validation.
@@ -142,23 +149,30 @@ class FidelityStage(lightning.LightningModule):
         return [loader.dataset.crop(i)[None].float() / 255 for i in range(16)]
 
     def configure_optimizers(self) -> Any:
-        """Return Adam with its schedule: warm-up, then a cosine over steps or time."""
+        """Return the optimiser with its schedule: warm-up, then a cosine over steps or time."""
         groups: dict[str, list[Tensor]] = {"fast": [], "slow": [], "rest": []}
         for name, parameter in self.model.named_parameters():
             fast, slow = name.startswith(self.model.fast), name.startswith(self.model.slow)
             kind = "fast" if fast else "slow" if slow else "rest"
             groups[kind].append(parameter)
         factor = {"fast": 3.0, "slow": 1 / 6, "rest": 1.0}
-        optimizer = torch.optim.Adam(
-            [
-                {"params": parameters, "lr": factor[kind] * self.learning_rate}
-                for kind, parameters in groups.items()
-                if parameters
-            ],
-            betas=(0.9, 0.99),
+        rated = [
+            {"params": parameters, "lr": factor[kind] * self.learning_rate}
+            for kind, parameters in groups.items()
+            if parameters
+        ]
+        optimizer: torch.optim.Optimizer
+        if self.method == "soap":
+            from pytorch_optimizer import SOAP
+
+            optimizer = SOAP(
+                rated, weight_decay=0.0, precondition_frequency=BASES_EVERY,
+                max_precondition_dim=LARGEST_BASIS,
+            )  # fmt: skip
+        else:
             # Fused, it would take gradients that are still scaled for half precision.
-            fused=getattr(self.trainer.precision_plugin, "scaler", None) is None,
-        )
+            scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
+            optimizer = torch.optim.Adam(rated, betas=(0.9, 0.99), fused=not scaled)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate_at)
         return {
             "optimizer": optimizer,

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: How likely a crop is mirrored, and transposed.
 MIRRORED, TRANSPOSED = 0.5, 0.3
+#: The golden ratio: its multiples fall evenly into 0 … 1, any few in a row, too. So no batch is of
+#: high qualities alone.
+GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,9 @@ class Crops(Dataset[dict[str, Any]]):
         rng = np.random.default_rng((self.seed, index))
         place = self._place(rng, self._ease(index))
         turn = int(rng.integers(1 << 31)) if self.settings.augment else None
-        return Cut(*place, turn, 100 * rng.random(), int(rng.integers(1 << 62)))
+        first = np.random.default_rng(self.seed).random()
+        quality = 100 * ((first + index * GOLDEN) % 1)
+        return Cut(*place, turn, quality, int(rng.integers(1 << 62)))
 
     def _ease(self, index: int) -> float:
         """Return how easy sample `index` should be: 1 at the start, 0 after the curriculum."""

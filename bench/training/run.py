@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     """
     import lightning
 
+    from bench.adapters.heap import keep_freed_memory
     from bench.training.adversarial import AdversarialStage
     from bench.training.curve import Curve
     from bench.training.discriminator import Discriminator
@@ -116,7 +118,8 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     random.seed(values["seed"])
     np.random.seed(values["seed"])
     torch.manual_seed(values["seed"])
-    model = network()
+    model = network().to(memory_format=torch.channels_last)
+    keep_freed_memory()
     # What is wrong is said before anything is written.
     _choose_encoder(model, fields["encoder"])
     _search(model, values, fields["encoder"])
@@ -137,6 +140,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
         "decay": optim["ema"], "steps": part["max_steps"],
         "max_seconds": _seconds(part["max_time"]),
         "compiling": _yes_or_no("trainer.compile", part["compile"]),
+        "method": _method(optim["method"]),
     }  # fmt: skip
     stage = FidelityStage(model, losses, **common)
     optimizers = 1
@@ -184,7 +188,7 @@ def _choose_encoder(model: Trainable, encoder: Mapping[str, Any]) -> None:
     try:
         model.encode_with(**encoder)
     except CodecError as error:
-        raise UsageError(f"card.encoder: {error}") from None
+        raise UsageError(f"card.encoder: {str(error).removeprefix('encoder: ')}") from None
 
 
 def _search(model: Trainable, values: Mapping[str, Any], encoder: Mapping[str, Any]) -> None:
@@ -322,6 +326,15 @@ def _yes_or_no(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise UsageError(f"{name}: true or false was expected, got {value!r}")
     return value
+
+
+def _method(value: Any) -> str:
+    if value not in ("adam", "soap"):
+        raise UsageError(f"optim.method: adam or soap was expected, got {value!r}")
+    if value == "soap" and find_spec("pytorch_optimizer") is None:
+        raise UnavailableError("optim.method=soap needs pytorch-optimizer",
+                               "pip install 'rdbench[train]'")  # fmt: skip
+    return str(value)
 
 
 def _logger(values: dict[str, Any], folder: Path) -> Any:

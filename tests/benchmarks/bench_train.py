@@ -1,6 +1,6 @@
 """Throughput of training: images per second, and the share of time that is not the network's.
 
-    python tests/benchmarks/bench_train.py PHOTOS [--steps N] [--model hybrid] [--batch N]
+    python tests/benchmarks/bench_train.py PHOTOS [--steps N] [--model M] [--batch N] [NAME=VALUE …]
 
 Trains the base model on crops of PHOTOS, one process. What Lightning, the crops, the moving average
 and the logging take is everything outside forward, backward and step. Exit code 1 where that is
@@ -62,10 +62,11 @@ class Clock(Callback):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos")
+    parser.add_argument("more", nargs="*", metavar="NAME=VALUE", help="settings of bench train")
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--model", default="hybrid")
     parser.add_argument("--batch", type=int, default=4)
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     clock = Clock()
     original = FidelityStage.__init__
 
@@ -79,7 +80,7 @@ def main() -> int:
             run.settings([
                 f"model={args.model}", f"data.folders={args.photos}", f"data.batch={args.batch}",
                 "data.valid=0", f"trainer.max_steps={args.steps}", f"out={out}",
-                "trainer.save_every=3600",
+                "trainer.save_every=3600", *args.more,
             ]),
             callbacks=[clock],
         )  # fmt: skip

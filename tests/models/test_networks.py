@@ -14,7 +14,7 @@ from bench.entropy.tables import stack
 from bench.errors import CodecError, UnknownNameError
 from bench.models.base import CompressionModel
 from bench.models.entropy_models import EntropyBottleneck, packed, unpacked
-from bench.models.layers import GDN
+from bench.models.layers import GDN, deconv
 from bench.models.minnen2018 import JointPrior
 from bench.models.zoo import ARCHITECTURES, architecture
 
@@ -100,6 +100,25 @@ def test_gdn_and_its_inverse_follow_the_paper_s_formula() -> None:
     with torch.no_grad():
         assert torch.allclose(gdn(x), x / norm, atol=1e-6)
         assert torch.allclose(inverse(x), x * norm, atol=1e-6)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_gradient_of_a_transposed_convolution_is_pytorch_s(mixed, layout) -> None:
+    torch.manual_seed(6)
+    own, other = deconv(6, 4), torch.nn.ConvTranspose2d(6, 4, 5, 2, padding=2, output_padding=1)
+    other.load_state_dict(own.state_dict())
+    found = []
+    for layer in (own.to(memory_format=layout), other.to(memory_format=layout)):
+        x = torch.randn(2, 6, 5, 7, generator=torch.Generator().manual_seed(7))
+        x = x.contiguous(memory_format=layout).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            y = layer(x)
+        (y.float() ** 3).sum().backward()
+        found.append((y, x.grad, layer.weight.grad, layer.bias.grad))
+    for mine, expected in zip(*found, strict=True):
+        assert mine.dtype == expected.dtype
+        assert torch.allclose(mine, expected, rtol=1e-2 if mixed else 1e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (4, 4), (7, 12), (12, 5)])

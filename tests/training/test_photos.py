@@ -53,6 +53,18 @@ def test_a_sample_depends_on_its_number_and_the_seed_alone():
     assert not torch.equal(one[5]["x"], other[5]["x"])
 
 
+def test_qualities_are_spread_evenly_over_any_few_samples():
+    photo = np.zeros((40, 40, 3), np.uint8)
+    crops = Crops([photo], CropSettings(32, (1.0,), False, 0.0), 3, 100)
+    qualities = [crops.draw(index).quality for index in range(1000)]
+    assert min(qualities) < 0.2
+    assert max(qualities) > 99.8
+    for first in range(0, 1000, 4):
+        # Four at random leave a gap of half of the range in a third of all cases.
+        gaps = np.diff([0, *sorted(qualities[first : first + 4]), 100])
+        assert gaps.max() < 50
+
+
 def test_processes_share_out_what_one_would_take():
     alone = list(itertools.islice(Order(4, 0, 1, lambda: 3), 8))
     shared = [list(itertools.islice(Order(2, rank, 2, lambda: 3), 4)) for rank in (0, 1)]

@@ -106,7 +106,7 @@ def test_a_variants_card_says_what_it_is_a_variant_of(photos, tmp_path):
         ("card.ladder=[5,5]", "a setting occurs twice"),
         ("card.ladder=[120]", "outside the range"),
         ("name='no name'", "name"),
-        ("card.encoder={search: 3}", "card.encoder: encoder: there is no setting 'search'"),
+        ("card.encoder={search: 3}", "card.encoder: there is no setting 'search'"),
         ("card.encoder=much", "card.encoder: settings of an encoder"),
         ("card.encoder.refine=-1", "refine: 0 … 100 passes"),
     ],
@@ -142,6 +142,28 @@ def test_the_adversarial_stage_goes_on_from_the_first(photos, tmp_path):
     assert made.weights.read_bytes() != weights.read_bytes()
     with pytest.raises(TrainingError, match="does not fit the network"):
         train(settings([*_small(photos, tmp_path), *second, "name=other", "model.groups=2"]))
+
+
+def test_soap_goes_on_as_if_it_had_not_stopped(photos, tmp_path):
+    """It has new axes at every twentieth step."""
+    from lightning import Callback
+
+    class Stop(Callback):
+        def on_train_batch_end(self, trainer, stage, *_):
+            trainer.should_stop = stage.done == 22
+
+    soap = [*_small(photos, tmp_path), "optim.method=soap", "data.valid=0", "trainer.max_steps=24",
+            "trainer.valid_every=100"]  # fmt: skip
+    assert train(settings([*soap, "name=parts"]), callbacks=[Stop()]).steps == 22
+    parts, whole, adam = (
+        torch.load(train(settings([*soap, *more])).folder / "last.ckpt", weights_only=True)
+        for more in (["name=parts"], ["name=whole"], ["name=adam", "optim.method=adam"])
+    )
+    moved = 0
+    for name, value in whole["state_dict"].items():
+        assert torch.equal(value, parts["state_dict"][name]), name
+        moved += not torch.equal(value, adam["state_dict"][name])
+    assert moved > 50
 
 
 def test_a_training_starts_from_a_codec_that_ships(photos, tmp_path):
@@ -213,6 +235,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(phot
     [
         ("model.kernel=5", "no setting 'kernel'"),
         ("optim.momentum=1", "momentum"),
+        ("optim.method=sgd", "optim.method: adam or soap"),
         ("optim.only=[context,colour]", "colour: the network has context, "),
         ("quantizer=magic", "magic"),
         ("optim.search=-1", "optim.search: .*0 … 100 passes"),

@@ -46,16 +46,29 @@ class RetrainedCheng(Retrained, Cheng2020Anchor):
     def entropy(self, v: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
         """See :class:`Retrained`.
 
-        The context model sees noise, or values rounded about zero, which lets all positions be
-        predicted at once; the coder rounds about the mean.
+        The context model sees noise, or what the coder rounds about means that a first look gives,
+        which lets all positions be predicted at once; the coder goes from one to the next.
         """
         z_hat, side_bits = self._side(self.hyper_analysis(v), noise)
-        seen = v + noise.like(v) if self.training else torch.round(v)
-        both = torch.cat((self.h_s(z_hat), self.context_prediction(seen)), dim=1)
-        scales, means = (part.float() for part in self.entropy_parameters(both).chunk(2, dim=1))
+        side = self.h_s(z_hat)
+        if self.training and self.config.rate == "noisy":
+            seen = v + noise.like(v)
+        else:
+            with torch.no_grad():
+                _, means = self._predicted(side, torch.round(v))
+                near = torch.round(v - means) + means
+            seen = v + (near - v).detach()
+        scales, means = self._predicted(side, seen)
         residual = v - means
-        bits = self._main_bits(seen - means if self.training else torch.round(residual), scales)
-        return v + (torch.round(residual) - residual).detach(), bits, side_bits
+        near = torch.round(residual)
+        bits = self._bits_of(residual, near, scales, noise)
+        return v + (near - residual).detach(), bits, side_bits
+
+    def _predicted(self, side: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scales and means by the side information and what comes before each position."""
+        both = torch.cat((side, self.context_prediction(seen)), dim=1)
+        scales, means = self.entropy_parameters(both).float().chunk(2, dim=1)
+        return scales, means
 
     def inner_analysis(self, coefficients: Tensor) -> Tensor:
         """See :class:`Retrained`."""

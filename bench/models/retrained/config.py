@@ -19,6 +19,9 @@ class RetrainedConfig(Settings):
     outer : whether the two outermost stages are trained, or stay the block DCT of 4×4 that they
         begin as, at an eighth of the cost of a step; only while they are that.
     gain_points : qualities at which gains are learned, evenly over 0 … 100; linear between.
+    steps_of : the hybrid codec's qualities at whose steps the lowest and the highest quality begin:
+        0.1 and 1.2 bits per pixel for photos. Steps in between are geometric.
+    rate : what training takes the bits of: values with noise in place of rounding, or rounded ones.
     only : the one quality to train for, 0 … 100, or None for all: what a set of gains costs.
 
     Raises
@@ -31,6 +34,8 @@ class RetrainedConfig(Settings):
     start: Literal["dct", "random"] = "dct"
     outer: Literal["trained", "fixed"] = "trained"
     gain_points: int = 6
+    steps_of: tuple[float, float] = (-12.0, 75.0)
+    rate: Literal["noisy", "rounded"] = "rounded"
     only: float | None = None
 
     def faults(self) -> list[str]:
@@ -42,6 +47,8 @@ class RetrainedConfig(Settings):
             faults.append("latents: 48 … 768 were expected")
         if self.gain_points < 2:
             faults.append("gain_points: 2 at least was expected")
+        if len(self.steps_of) != 2 or not self.steps_of[0] < self.steps_of[1]:
+            faults.append("steps_of: two rising qualities were expected")
         if self.outer == "fixed" and self.start == "random":
             faults.append("outer=fixed needs start=dct: only a block DCT can be left as it is")
         if self.only is not None and not 0 <= self.only <= 100:

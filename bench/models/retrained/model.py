@@ -50,7 +50,7 @@ class Retrained(Trainable):
     def _finish(self, config: RetrainedConfig) -> None:
         """End of construction: the published network is there."""
         self.config = config
-        self.gains = RateGains(config.latents, config.gain_points)
+        self.gains = RateGains(config.latents, config.gain_points, config.steps_of)
         # They follow the density: see :meth:`fit_prior`.
         self.entropy_bottleneck.quantiles.requires_grad_(False)
         if config.outer == "fixed":
@@ -82,7 +82,7 @@ class Retrained(Trainable):
         """See :class:`Trainable`; of one quality where `only` says so."""
         if self.config.only is not None:
             quality = torch.full_like(quality, self.config.only)
-        return Lesson(self(x, quality, seeds), x, quality)
+        return Lesson(self(x, quality, seeds), x, self.gains.on_scale(quality))
 
     def forward(
         self, x: Tensor, quality: Tensor | None = None, seeds: Tensor | None = None
@@ -127,8 +127,24 @@ class Retrained(Trainable):
         with torch.autocast(z.device.type, enabled=False):
             z, medians = z.float(), self.entropy_bottleneck.medians[:, None, None]
             near = torch.round(z - medians) + medians
-            z_hat = z + noise.like(z) if self.training else near
-            return z_hat, _bits(self.entropy_bottleneck.likelihood(z_hat))
+            noisy = z + noise.like(z) if self.training else near
+            bits = _bits(self.entropy_bottleneck.likelihood(noisy))
+            return (noisy if self.config.rate == "noisy" else z + (near - z).detach()), bits
+
+    def _bits_of(self, residual: Tensor, near: Tensor, scales: Tensor, noise: Noise) -> Tensor:
+        """Return the bits of a latent less its means, `near` where it is rounded.
+
+        Of rounded values they are what the coder will write, and teach the scales; the latent
+        learns from noise all the same, as rounding has no gradient: the second stage of Z. Guo et
+        al., "Soft then hard: rethinking the quantization in neural image compression", ICML 2021.
+        """
+        if not self.training:
+            return self._main_bits(near, scales)
+        noisy = residual + noise.like(residual)
+        if self.config.rate == "noisy":
+            return self._main_bits(noisy, scales)
+        smooth = self._main_bits(noisy, scales.detach())
+        return self._main_bits(near.detach(), scales) + smooth - smooth.detach()
 
     def _main_bits(self, residual: Tensor, scales: Tensor) -> Tensor:
         """Return the bits of a latent less its means, noisy or whole."""
@@ -187,9 +203,9 @@ class RetrainedHyperprior(Retrained, ScaleHyperprior):
     def entropy(self, v: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
         """See :class:`Retrained`."""
         z_hat, side_bits = self._side(self.hyper_analysis(v), noise)
-        seen = v + noise.like(v) if self.training else torch.round(v)
-        bits = self._main_bits(seen, self.h_s(z_hat))
-        return v + (torch.round(v) - v).detach(), bits, side_bits
+        near = torch.round(v)
+        bits = self._bits_of(v, near, self.h_s(z_hat), noise)
+        return v + (near - v).detach(), bits, side_bits
 
     def inner_analysis(self, coefficients: Tensor) -> Tensor:
         """See :class:`Retrained`."""

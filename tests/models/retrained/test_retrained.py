@@ -15,6 +15,7 @@ from bench.errors import BitstreamError, CodecError
 from bench.image import read_image
 from bench.models.checkpoint import read_state, restore, save
 from bench.models.entropy_models import EntropyBottleneck
+from bench.models.hybrid.quantize import Noise
 from bench.models.retrained import dct
 from bench.models.retrained.cheng import RetrainedCheng
 from bench.models.retrained.config import ChengConfig, HyperpriorConfig
@@ -183,11 +184,39 @@ def test_gains_decide_about_rate_and_image(kind, photos):
 def test_training_for_one_quality_is_training_for_it_alone(kind, photos):
     model = _started(kind, photos, only=30.0)
     lesson = model.lesson(photos, torch.tensor([80.0, 5.0]), torch.tensor([1, 2]))
-    assert lesson.quality.tolist() == [30, 30]
+    # On the scale of steps, of which the network has −12 … 75.
+    assert lesson.quality.tolist() == pytest.approx([-12 + 0.3 * 87] * 2)
+
+
+@BOTH
+def test_training_counts_the_bits_of_rounded_values(kind, photos):
+    quality, seeds = torch.tensor([10.0, 10.0]), torch.tensor([1, 2])
+    counted = {}
+    for rate in ("rounded", "noisy"):
+        model = _started(kind, photos, rate=rate)
+        with torch.no_grad():
+            counted["coded"] = model.eval()(photos, quality).bits
+            counted[rate] = model.train()(photos, quality, seeds).bits
+    assert torch.allclose(counted["rounded"], counted["coded"], rtol=1e-4)
+    assert not torch.allclose(counted["noisy"], counted["coded"], rtol=0.02)
+
+
+@BOTH
+def test_rounded_values_teach_the_scales_and_noise_the_latent(kind, photos):
+    model = _started(kind, photos)
+    slopes = {}
+    for how in (True, False):
+        model.train(how).zero_grad()
+        v = torch.randn(2, SMALL["latents"], 8, 8, generator=torch.Generator().manual_seed(1))
+        v.requires_grad_()
+        model.entropy(v, Noise(torch.tensor([1, 2])))[1].sum().backward()
+        slopes[how] = v.grad, model.h_s[-1 if kind is RetrainedCheng else 4].weight.grad
+    assert torch.allclose(slopes[True][1], slopes[False][1], rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(slopes[True][0], slopes[False][0], atol=0.1)
 
 
 def test_seeds_decide_the_noise(photos):
-    model = _started(RetrainedHyperprior, photos).train()
+    model = _started(RetrainedHyperprior, photos, rate="noisy").train()
     quality = torch.tensor([20.0, 60.0])
     first, again, other = (
         model.lesson(photos, quality, torch.tensor(seeds)).out.bits
@@ -228,6 +257,9 @@ def test_a_damaged_head_or_a_quality_out_of_range_is_refused(networks, photos):
         ({"gain_points": 1}, "gain_points"),
         ({"outer": "fixed", "start": "random"}, "outer=fixed needs start=dct"),
         ({"only": 120.0}, "only: a quality"),
+        ({"steps_of": [75, -12]}, "steps_of: two rising qualities"),
+        ({"steps_of": [1, 2, 3]}, "steps_of: two rising qualities"),
+        ({"rate": "guessed"}, "one of noisy, rounded"),
         ({"start": "lapped"}, "one of dct, random"),
     ],
 )
@@ -237,7 +269,10 @@ def test_a_senseless_configuration_is_refused_with_the_reason(settings, reason):
 
 
 def test_the_defaults_are_those_that_released_cards_count_on():
-    common = {"start": "dct", "outer": "trained", "gain_points": 6, "only": None}
+    common = {
+        "start": "dct", "outer": "trained", "gain_points": 6, "steps_of": [-12, 75],
+        "rate": "rounded", "only": None,
+    }  # fmt: skip
     assert HyperpriorConfig().to_dict() == {"width": 112, "latents": 320, **common}
     assert ChengConfig().to_dict() == {"width": 72, "latents": 192, **common}
 
