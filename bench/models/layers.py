@@ -26,7 +26,7 @@ def deconv(inputs: int, outputs: int, kernel: int = 5, stride: int = 2) -> nn.Co
 class _Deconv(nn.ConvTranspose2d):
     """On a processor, the same with the gradient of the convolution that it transposes.
 
-    That is the same number from kernels that take a third of the time.
+    That is the same number from quicker kernels: measured in bfloat16, 0.6 to 0.9 of the time.
     """
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
