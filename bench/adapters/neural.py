@@ -73,7 +73,10 @@ class NeuralCodec(WeightedCodec["CompressionModel"]):
         from bench.models.checkpoint import restore
 
         network = restore(self._load_architecture(), state, self._arguments, source)
-        network.encode_with(**self._encoder)
+        try:
+            network.encode_with(**self._encoder)
+        except CodecError as error:
+            raise CodecError(f"encoder: {error}") from None
         return network
 
     def untrained(self, key: int | None) -> CompressionModel | None:

@@ -50,16 +50,19 @@ class _Transposed(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         (x, weight), (stride, padding) = ctx.saved_tensors, ctx.geometry
         kernel = weight.to(gradient.dtype)
-        towards_x = F.conv2d(gradient, kernel, None, stride, padding)
-        # The convolution takes what left here to what came: its weight's gradient is this one's.
-        _, towards_weight, _ = torch.ops.aten.convolution_backward(
-            x.to(gradient.dtype), gradient, kernel, None, stride, padding, [1, 1], False, [0, 0], 1,
-            [False, True, False],
-        )  # fmt: skip
-        return (
-            towards_x.to(x.dtype), towards_weight.to(weight.dtype),
-            gradient.sum((0, 2, 3), dtype=weight.dtype), None, None, None,
-        )  # fmt: skip
+        towards_x = towards_weight = towards_bias = None
+        if ctx.needs_input_grad[0]:
+            towards_x = F.conv2d(gradient, kernel, None, stride, padding).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            # The convolution takes what left here to what came: its weight has this gradient.
+            _, towards_weight, _ = torch.ops.aten.convolution_backward(
+                x.to(gradient.dtype), gradient, kernel, None, stride, padding, [1, 1], False,
+                [0, 0], 1, [False, True, False],
+            )  # fmt: skip
+            towards_weight = towards_weight.to(weight.dtype)
+        if ctx.needs_input_grad[2]:
+            towards_bias = gradient.sum((0, 2, 3), dtype=weight.dtype)
+        return towards_x, towards_weight, towards_bias, None, None, None
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:

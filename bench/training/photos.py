@@ -121,6 +121,8 @@ class Crops(Dataset[dict[str, Any]]):
     ) -> None:
         self.photos, self.settings, self.seed, self.total = photos, settings, seed, max(1, total)
         self._augment: Any = None
+        #: Where qualities begin, 0 … 1.
+        self._first = np.random.default_rng(seed).random()
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return `x` uint8 (3, size, size), or `cut` int64 (6,) for a shelf; `quality` 0 … 100
@@ -139,8 +141,7 @@ class Crops(Dataset[dict[str, Any]]):
         rng = np.random.default_rng((self.seed, index))
         place = self._place(rng, self._ease(index))
         turn = int(rng.integers(1 << 31)) if self.settings.augment else None
-        first = np.random.default_rng(self.seed).random()
-        quality = 100 * ((first + index * GOLDEN) % 1)
+        quality = 100 * ((self._first + index * GOLDEN) % 1)
         return Cut(*place, turn, quality, int(rng.integers(1 << 62)))
 
     def _ease(self, index: int) -> float:

@@ -118,8 +118,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     random.seed(values["seed"])
     np.random.seed(values["seed"])
     torch.manual_seed(values["seed"])
-    model = network().to(memory_format=torch.channels_last)
-    keep_freed_memory()
+    model = network()
     # What is wrong is said before anything is written.
     _choose_encoder(model, fields["encoder"])
     _search(model, values, fields["encoder"])
@@ -162,7 +161,12 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
         enable_model_summary=False, log_every_n_steps=10, default_root_dir=folder,
     )  # fmt: skip
     data = Loaders(values, photos, kept, trainer.world_size)
-    stage.shelf = data.shelf(trainer.strategy.root_device)
+    device = trainer.strategy.root_device
+    if device.type == "cpu":
+        keep_freed_memory()
+        for part_of_stage in (model, stage.average.network):
+            part_of_stage.to(memory_format=torch.channels_last)
+    stage.shelf = data.shelf(device)
     if start is not None:
         _load(start, model)
     else:
@@ -188,7 +192,7 @@ def _choose_encoder(model: Trainable, encoder: Mapping[str, Any]) -> None:
     try:
         model.encode_with(**encoder)
     except CodecError as error:
-        raise UsageError(f"card.encoder: {str(error).removeprefix('encoder: ')}") from None
+        raise UsageError(f"card.encoder: {error}") from None
 
 
 def _search(model: Trainable, values: Mapping[str, Any], encoder: Mapping[str, Any]) -> None:

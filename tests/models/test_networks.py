@@ -121,6 +121,15 @@ def test_the_gradient_of_a_transposed_convolution_is_pytorch_s(mixed, layout) ->
         assert torch.allclose(mine, expected, rtol=1e-2 if mixed else 1e-5)
 
 
+def test_a_transposed_convolution_computes_no_gradient_that_nobody_asked_for() -> None:
+    layer, x = deconv(6, 4), torch.randn(1, 6, 5, 7)
+    layer.weight.requires_grad_(False)
+    layer(x).sum().backward()
+    assert (x.grad, layer.weight.grad) == (None, None)
+    # A sum's gradient is 1 at each of 10 × 14 positions.
+    assert layer.bias.grad.tolist() == [140.0] * 4
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (4, 4), (7, 12), (12, 5)])
 def test_the_wavefront_decodes_everything_once_and_in_time(size: tuple[int, int]) -> None:
     when = {}

@@ -52,7 +52,7 @@ def test_a_network_is_one_graph(name):
     assert (found.graph_count, found.graph_break_count) == (1, 0)
 
 
-@pytest.mark.parametrize("name", ["hybrid", "lattice", "threshold"])
+@pytest.mark.parametrize("name", ["hybrid", "lattice", "threshold", "hyperprior", "cheng2020"])
 def test_gradients_in_mixed_precision_are_those_without_compiling(name):
     model = network(name)
     own = slopes(model, model.lesson)

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import Conv2d
 
 pytest.importorskip("lightning", reason="needs the extra `train`")
+
+from lightning import Callback
 
 from bench.adapters.make import make_codec
 from bench.cards import CodecCard, read_card
@@ -47,7 +51,17 @@ def test_a_baseline_becomes_a_codec_of_all_rates_and_training_goes_on_from_it(
     which, photos, tmp_path
 ):
     """The first training with the outermost stages as they are, the second with all."""
-    made = train(settings(_small(which, photos, tmp_path, "model.outer=fixed")), card=True)
+    layouts = []
+
+    class Look(Callback):
+        def on_train_batch_end(self, trainer, stage, *_):
+            convolution = next(m for m in stage.model.g_a.modules() if isinstance(m, Conv2d))
+            layouts.append(convolution.weight.is_contiguous(memory_format=torch.channels_last))
+
+    first = settings(_small(which, photos, tmp_path, "model.outer=fixed"))
+    made = train(first, card=True, callbacks=[Look()])
+    # As a processor computes them fastest.
+    assert layouts == [True, True]
     card = read_card(CodecCard, made.card)
     codec = make_codec(card)
     codec.open()

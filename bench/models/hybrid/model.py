@@ -359,7 +359,7 @@ class Hybrid(Trainable):
         try:
             return EncoderSettings.of(self.config, **settings)
         except ValueError as error:
-            raise CodecError(f"encoder: {error}") from None
+            raise CodecError(str(error)) from None
 
     def compress(self, x: Tensor, quality: Quality) -> bytes:
         """Return the bytes for `x` (1, 3, height, width) at `quality`, 0 … 100."""
