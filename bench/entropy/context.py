@@ -124,10 +124,13 @@ class ContextCoder:
             entropy_parameters, context.out_channels
         )
 
-    def encode(self, y: Tensor) -> tuple[bytes, Tensor]:
-        """See :class:`bench.models.base.LatentCoder`."""
+    def encode(self, y: Tensor, z: Tensor | None = None) -> tuple[bytes, Tensor]:
+        """See :class:`bench.models.base.LatentCoder`; `z` is side information of another latent
+        than `y`, not rounded.
+        """
         encoder = Encoder()
-        z_hat = self.side.put(encoder, self.hyper_analysis(y))
+        z = self.hyper_analysis(y) if z is None else z
+        z_hat = self.side.put(encoder, z)
         latent: Floats = y[0].permute(1, 2, 0).double().contiguous().cpu().numpy()
         steps: list[tuple[Ints, Places]] = []
 

@@ -113,10 +113,13 @@ class HyperpriorCoder:
                 f"{self.tables.rows} tables can't serve {len(self.boundaries) + 1} scales"
             )
 
-    def encode(self, y: Tensor) -> tuple[bytes, Tensor]:
-        """See :class:`bench.models.base.LatentCoder`."""
+    def encode(self, y: Tensor, z: Tensor | None = None) -> tuple[bytes, Tensor]:
+        """See :class:`bench.models.base.LatentCoder`; `z` is side information of another latent
+        than `y`, not rounded.
+        """
         encoder = Encoder()
-        index, mean = self._parameters(self.side.put(encoder, self.hyper_analysis(y)))
+        z = self.hyper_analysis(y) if z is None else z
+        index, mean = self._parameters(self.side.put(encoder, z))
         symbols = torch.round(y.double() - mean)
         encoder.put(to_symbols(symbols), _flat(index), self.tables)
         return encoder.finish(), (symbols + mean).float()

@@ -16,15 +16,20 @@ for conditional computation", 2013 (straight-through, and what else there is).
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from bench.models.hybrid.laplace import Law
-
 #: Standard deviation of the blur, in steps.
 BLUR = 0.3
+
+
+class Law(Protocol):
+    """What symbols cost."""
+
+    def bits(self, symbol: Tensor) -> Tensor:
+        """Return the bits that whole numbers cost, in their shape."""
 
 
 class Thresholds(NamedTuple):

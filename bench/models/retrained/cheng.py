@@ -55,14 +55,22 @@ class RetrainedCheng(Retrained, Cheng2020Anchor):
             seen = v + noise.like(v)
         else:
             with torch.no_grad():
-                _, means = self._predicted(side, torch.round(v))
-                near = torch.round(v - means) + means
+                near = self._near(v, side)
             seen = v + (near - v).detach()
         scales, means = self._predicted(side, seen)
         residual = v - means
         near = torch.round(residual)
         bits = self._bits_of(residual, near, scales, noise)
         return v + (near - residual).detach(), bits, side_bits
+
+    def look(self, v: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Retrained`."""
+        return self._predicted(side, self._near(v, side))
+
+    def _near(self, v: Tensor, side: Tensor) -> Tensor:
+        """Return the latent about as the coder will round it: about means of a first look."""
+        _, means = self._predicted(side, torch.round(v))
+        return torch.round(v - means) + means
 
     def _predicted(self, side: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Return scales and means by the side information and what comes before each position."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 import struct
 from typing import Any, ClassVar, Self
 
@@ -11,15 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.codec import Quality
+from bench.entropy.context import ContextCoder
+from bench.entropy.latents import HyperpriorCoder
 from bench.errors import BitstreamError, CodecError
 from bench.models.balle2018 import ScaleHyperprior
 from bench.models.entropy_models import EntropyBottleneck, GaussianConditional
 from bench.models.hybrid.coder import QUALITY_UNIT
-from bench.models.hybrid.model import QUALITY_MAX
+from bench.models.hybrid.model import LAMBDA, QUALITY_MAX, log_step
 from bench.models.hybrid.quantize import Noise
 from bench.models.retrained import dct
 from bench.models.retrained.config import HyperpriorConfig, RetrainedConfig
 from bench.models.retrained.gains import RateGains
+from bench.models.retrained.search import Search, SearchSettings
 from bench.models.trainable import Coded, Lesson, Trainable
 
 _HEAD = struct.Struct("<H")
@@ -43,6 +47,7 @@ class Retrained(Trainable):
     config: RetrainedConfig
     g_a: nn.Sequential
     g_s: nn.Sequential
+    h_s: nn.Module
     entropy_bottleneck: EntropyBottleneck
     gaussian_conditional: GaussianConditional
     gains: RateGains
@@ -50,6 +55,7 @@ class Retrained(Trainable):
     def _finish(self, config: RetrainedConfig) -> None:
         """End of construction: the published network is there."""
         self.config = config
+        self.encoder = SearchSettings()
         self.gains = RateGains(config.latents, config.gain_points, config.steps_of)
         # They follow the density: see :meth:`fit_prior`.
         self.entropy_bottleneck.quantiles.requires_grad_(False)
@@ -125,11 +131,15 @@ class Retrained(Trainable):
     def _side(self, z: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """Return z as the hyper-synthesis gets it, and its bits."""
         with torch.autocast(z.device.type, enabled=False):
-            z, medians = z.float(), self.entropy_bottleneck.medians[:, None, None]
-            near = torch.round(z - medians) + medians
+            z = z.float()
+            near = self._rounded(z)
             noisy = z + noise.like(z) if self.training else near
             bits = _bits(self.entropy_bottleneck.likelihood(noisy))
             return (noisy if self.config.rate == "noisy" else z + (near - z).detach()), bits
+
+    def _rounded(self, z: Tensor) -> Tensor:
+        medians = self.entropy_bottleneck.medians[:, None, None]
+        return torch.round(z - medians) + medians
 
     def _bits_of(self, residual: Tensor, near: Tensor, scales: Tensor, noise: Noise) -> Tensor:
         """Return the bits of a latent less its means, `near` where it is rounded.
@@ -157,14 +167,39 @@ class Retrained(Trainable):
         self.entropy_bottleneck.fit_quantiles()
         self.entropy_bottleneck.quantiles.copy_(self.entropy_bottleneck.quantiles.half())
 
+    def encode_with(self, **settings: Any) -> None:
+        """See :class:`bench.models.retrained.search.SearchSettings`. Raises CodecError."""
+        try:
+            self.encoder = SearchSettings.from_dict(settings)
+        except ValueError as error:
+            raise CodecError(str(error)) from None
+
+    def price(self, quality: Tensor) -> float:
+        """Return the squared error, summed over a picture in 0 … 1, that training pays for a bit
+        at `quality` (1,).
+        """
+        return LAMBDA * math.exp(2 * float(log_step(self.gains.on_scale(quality))))
+
+    @abc.abstractmethod
+    def look(self, v: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scales and means of a latent in steps as the coder will see them, beside what the
+        hyper-synthesis says; of shapes that spread over it.
+        """
+
     def compress(self, x: Tensor, quality: Quality) -> bytes:
         """Return the bytes for `x` (1, 3, height, width) at `quality`, 0 … 100."""
         number = round(float(quality) * QUALITY_UNIT)
         if not 0 <= number <= QUALITY_MAX * QUALITY_UNIT:
             raise CodecError(f"quality 0 … 100 was expected, got {quality}")
+        coder = self.coder
+        assert isinstance(coder, HyperpriorCoder | ContextCoder)
         with torch.inference_mode():
-            into, _ = self.gains(torch.tensor([number / QUALITY_UNIT]))
-            return _HEAD.pack(number) + self.coder.encode(self.analyse(x) * into)[0]
+            setting = torch.tensor([number / QUALITY_UNIT])
+            v = self.analyse(x) * self.gains(setting)[0]
+            z = coder.hyper_analysis(v)
+            if self.encoder.refine:
+                v = Search(self, x, self._rounded(z), setting).run(v, self.encoder.refine)
+            return _HEAD.pack(number) + coder.encode(v, z)[0]
 
     def decompress(self, payload: bytes, height: int, width: int) -> Tensor:
         """Return the image (1, 3, height, width). Raises BitstreamError."""
@@ -206,6 +241,10 @@ class RetrainedHyperprior(Retrained, ScaleHyperprior):
         near = torch.round(v)
         bits = self._bits_of(v, near, self.h_s(z_hat), noise)
         return v + (near - v).detach(), bits, side_bits
+
+    def look(self, v: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Retrained`."""
+        return side, side.new_zeros(())
 
     def inner_analysis(self, coefficients: Tensor) -> Tensor:
         """See :class:`Retrained`."""

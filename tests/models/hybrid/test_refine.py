@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from hybrid_variants import arguments
 
+from bench.models import tiles
 from bench.models.hybrid import refine as search
 from bench.models.hybrid.model import Hybrid, log_step
 from bench.models.trainable import Coded
@@ -60,18 +63,6 @@ def test_what_a_bit_is_worth_trades_rate_for_error(photo):
     assert dear < cheap
 
 
-def test_tiles_have_every_block_once_and_margins_within_the_picture():
-    for length in (1, 47, 56, 57, 96, 105, 300):
-        tiles = search._tiles(length)
-        blocks = [block for _, own in tiles for block in range(length)[own]]
-        assert blocks == list(range(length))
-        for outer, own in tiles:
-            assert outer.start % search.MARGIN == 0
-            assert outer.start == max(0, own.start - search.MARGIN)
-            assert outer.stop == min(length, own.stop + search.MARGIN)
-            assert own.stop - own.start <= search.TILE + search.MARGIN
-
-
 def test_the_slope_from_tiles_is_that_of_the_whole(photo, monkeypatch):
     # What looks at the whole picture would see less of it.
     model = Hybrid(**arguments("no-attention"), squeeze_excite=False).ready()
@@ -84,16 +75,18 @@ def test_the_slope_from_tiles_is_that_of_the_whole(photo, monkeypatch):
         y = model.analyse(photo)
         into, back = model.gains(quality)
         v_hat, z_hat = torch.round(y * into), torch.zeros(1, 8, 3, 4)
-    whole = search._slope(model, photo, v_hat, back, z_hat, quality)
-    monkeypatch.setattr(search, "TILE", 4)
-    tiles = search._slope(model, photo, v_hat, back, z_hat, quality)
-    assert len(search._tiles(16)) == 2
-    assert (tiles - whole).abs().max() < 0.02 * whole.abs().max()
-    assert (tiles - whole).abs().mean() < 1e-3 * whole.abs().mean()
+    decode = partial(search._decode, model, back, z_hat, quality)
+    error, whole = tiles.slope_of_error(decode, photo, v_hat, 16)
+    monkeypatch.setattr(tiles, "TILE", 4)
+    error_of_parts, parts = tiles.slope_of_error(decode, photo, v_hat, 16)
+    assert len(list(tiles.tiles(12, 16))) == 2
+    assert error_of_parts == pytest.approx(error.item(), rel=1e-3)
+    assert (parts - whole).abs().max() < 0.02 * whole.abs().max()
+    assert (parts - whole).abs().mean() < 1e-3 * whole.abs().mean()
 
 
 def test_what_is_not_a_multiple_of_a_tile_is_searched_to_its_edge(monkeypatch):
-    monkeypatch.setattr(search, "TILE", 8)
+    monkeypatch.setattr(tiles, "TILE", 8)
     torch.manual_seed(2)
     x = torch.rand(1, 3, 16 * 17, 16 * 25)
     model = _model(refine=1)

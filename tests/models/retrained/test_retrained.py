@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import scipy.fft
 import torch
+from small_baselines import BOTH, SIDE, SMALL, started
 
 from bench.errors import BitstreamError, CodecError
-from bench.image import read_image
 from bench.models.checkpoint import read_state, restore, save
 from bench.models.entropy_models import EntropyBottleneck
 from bench.models.hybrid.quantize import Noise
@@ -22,10 +22,6 @@ from bench.models.retrained.config import ChengConfig, HyperpriorConfig
 from bench.models.retrained.model import RetrainedHyperprior
 from bench.training.export import export, released
 from bench.training.losses import RateDistortion
-
-SMALL = {"width": 64, "latents": 64}
-SIDE = 128
-BOTH = pytest.mark.parametrize("kind", [RetrainedHyperprior, RetrainedCheng])
 
 DECODE = """
 import sys, json, numpy as np, torch
@@ -42,33 +38,10 @@ for stream in sorted(folder.glob("*.bin")):
 """
 
 
-@pytest.fixture(scope="module")
-def photos(shared):
-    """Two crops of real photos that have texture, (2, 3, SIDE, SIDE)."""
-    files = sorted((shared / "train" / "cid22_clic25").glob("*.avif"))[42:73:30]
-    crops = [read_image(file).pixels[100 : 100 + SIDE, 100 : 100 + SIDE] for file in files]
-    return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
-
-
-def _started(kind, photos, **more):
-    torch.manual_seed(0)
-    model = kind(**SMALL, **more)
-    model.fit_start(photos)
-    return model
-
-
-@pytest.fixture(scope="module")
-def networks(photos):
-    """Both networks as they start, ready to code."""
-    return {
-        kind: released(_started(kind, photos)) for kind in (RetrainedHyperprior, RetrainedCheng)
-    }
-
-
 @BOTH
 def test_fifty_steps_lower_the_loss(kind, photos):
     """With the outermost stages left as they are: a network that is trained in parts, too."""
-    model = _started(kind, photos, outer="fixed").train()
+    model = started(kind, photos, outer="fixed").train()
     photos = photos[:, :, :64, :64]
     losses, history = RateDistortion(), []
     optimizer = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), 2e-4)
@@ -103,8 +76,8 @@ def test_the_start_is_a_transform_codec(kind, photos):
     """What is lost beside the coefficients that are left out is small, and the same whether the
     outermost stages are run or stood in for.
     """
-    model, random = _started(kind, photos).eval(), kind(**SMALL).eval()
-    short = _started(kind, photos, outer="fixed").eval()
+    model, random = started(kind, photos).eval(), kind(**SMALL).eval()
+    short = started(kind, photos, outer="fixed").eval()
     chosen = dct.strongest(photos, 16, SMALL["latents"])
     y = dct.analysis(photos, 16)
     kept = torch.zeros_like(y)
@@ -135,7 +108,7 @@ def test_rates_rise_strictly_and_errors_fall_with_the_quality(kind, networks, ph
 @BOTH
 def test_estimated_bits_are_what_the_stream_takes(kind, photos):
     """Where no value is far out: a table has 2^-16 for every symbol, a Gaussian much less."""
-    model = _started(kind, photos)
+    model = started(kind, photos)
     with torch.no_grad():
         model.h_s[-1 if kind is RetrainedCheng else 4].bias[: SMALL["latents"]] += 2
     model = released(model)
@@ -164,7 +137,7 @@ def test_a_fresh_process_with_other_threads_decodes(kind, networks, photos, tmp_
 
 @BOTH
 def test_gains_decide_about_rate_and_image(kind, photos):
-    model = released(_started(kind, photos))
+    model = released(started(kind, photos))
     stream = model.compress(photos[:1], 40)
     image = model.decompress(stream, SIDE, SIDE)
     with torch.no_grad():
@@ -174,7 +147,7 @@ def test_gains_decide_about_rate_and_image(kind, photos):
         assert not torch.equal(model.decompress(stream, SIDE, SIDE), image)
         model.gains.into[2] -= 0.3
         assert len(model.compress(photos[:1], 40)) < len(stream)
-    fresh = released(_started(kind, photos))
+    fresh = released(started(kind, photos))
     for quality in (20, 60):
         assert model.compress(photos[:1], quality) == fresh.compress(photos[:1], quality)
     assert model.compress(photos[:1], 30) != fresh.compress(photos[:1], 30)
@@ -182,7 +155,7 @@ def test_gains_decide_about_rate_and_image(kind, photos):
 
 @BOTH
 def test_training_for_one_quality_is_training_for_it_alone(kind, photos):
-    model = _started(kind, photos, only=30.0)
+    model = started(kind, photos, only=30.0)
     lesson = model.lesson(photos, torch.tensor([80.0, 5.0]), torch.tensor([1, 2]))
     # On the scale of steps, of which the network has −12 … 75.
     assert lesson.quality.tolist() == pytest.approx([-12 + 0.3 * 87] * 2)
@@ -193,7 +166,7 @@ def test_training_counts_the_bits_of_rounded_values(kind, photos):
     quality, seeds = torch.tensor([10.0, 10.0]), torch.tensor([1, 2])
     counted = {}
     for rate in ("rounded", "noisy"):
-        model = _started(kind, photos, rate=rate)
+        model = started(kind, photos, rate=rate)
         with torch.no_grad():
             counted["coded"] = model.eval()(photos, quality).bits
             counted[rate] = model.train()(photos, quality, seeds).bits
@@ -203,7 +176,7 @@ def test_training_counts_the_bits_of_rounded_values(kind, photos):
 
 @BOTH
 def test_rounded_values_teach_the_scales_and_noise_the_latent(kind, photos):
-    model = _started(kind, photos)
+    model = started(kind, photos)
     slopes = {}
     for how in (True, False):
         model.train(how).zero_grad()
@@ -216,7 +189,7 @@ def test_rounded_values_teach_the_scales_and_noise_the_latent(kind, photos):
 
 
 def test_seeds_decide_the_noise(photos):
-    model = _started(RetrainedHyperprior, photos, rate="noisy").train()
+    model = started(RetrainedHyperprior, photos, rate="noisy").train()
     quality = torch.tensor([20.0, 60.0])
     first, again, other = (
         model.lesson(photos, quality, torch.tensor(seeds)).out.bits
