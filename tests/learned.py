@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +20,13 @@ from bench.models.base import CompressionModel
 from bench.models.entropy_models import EntropyBottleneck
 from bench.models.minnen2018 import JointPrior, MeanScaleHyperprior
 from bench.models.zoo import ARCHITECTURES
+
+
+def textured(shared: Path, height: int, width: int) -> Tensor:
+    """Return two crops of real photos that have texture, (2, 3, height, width) in 0 … 1."""
+    files = sorted((shared / "train" / "cid22_clic25").glob("*.avif"))[42:73:30]
+    crops = [read_image(file).pixels[100 : 100 + height, 100 : 100 + width] for file in files]
+    return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
 
 
 def enliven(model: CompressionModel, x: Tensor, seed: int = 0, loudest: float = 6.0) -> None:

@@ -29,7 +29,7 @@ def test_a_linear_decoder_has_the_slope_and_the_curvature_of_algebra(monkeypatch
     monkeypatch.setattr(tiles, "TILE", tile)
     torch.manual_seed(0)
     height, width = 17, 12
-    # Blocks of their own, whose channels are orthogonal only by pairs.
+    # A block of the latent makes a block of the picture, and no other sees it.
     basis = torch.randn(5, 3, STRIDE, STRIDE) / 50
     v_hat = torch.randn(1, 5, height, width)
     x = 0.5 + 0.1 * torch.randn(1, 3, height * STRIDE, width * STRIDE)

@@ -10,9 +10,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+from learned import textured
 
 from bench.errors import BitstreamError, CodecError
-from bench.image import read_image
 from bench.models.checkpoint import save
 from bench.models.recurrent.config import RecurrentConfig
 from bench.models.recurrent.model import Recurrent
@@ -40,9 +40,7 @@ for stream in sorted(folder.glob("*.bin")):
 @pytest.fixture(scope="module")
 def photos(shared):
     """Two crops of real photos that have texture, (2, 3, HEIGHT, WIDTH)."""
-    files = sorted((shared / "train" / "cid22_clic25").glob("*.avif"))[42:73:30]
-    crops = [read_image(file).pixels[100 : 100 + HEIGHT, 100 : 100 + WIDTH] for file in files]
-    return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
+    return textured(shared, HEIGHT, WIDTH)
 
 
 @pytest.fixture(scope="module")
