@@ -97,6 +97,18 @@ class Trainable(CompressionModel):
     def fit_start(self, images: Tensor) -> None:
         """Take the statistics of the start from photos (n, 3, height, width)."""
 
+    @property
+    def renews(self) -> bool:
+        """Whether there is a :meth:`renew`."""
+        return False
+
+    def renew(self, images: Tensor) -> None:
+        """Let what trained weights can do without begin anew, by photos (n, 3, height, width).
+
+        What the network does changes little. Raises CodecError where it can't be done.
+        """
+        raise CodecError("this network has nothing to renew")
+
     def fit_prior(self, images: list[Tensor]) -> None:
         """Fit what is not learned with the rest to `images`, each (1, 3, height, width)."""
 

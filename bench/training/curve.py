@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -70,15 +69,12 @@ class Curve(Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._rows: list[tuple[str, ...]] = []
-        self._began = time.monotonic()
 
     def on_train_start(self, trainer: lightning.Trainer, stage: Any) -> None:
         """Take up the file; measure what is there before the first step."""
         self._rows = (
             [row for row in self._read() if int(row[0]) <= stage.done] if stage.done else []
         )
-        spent = float(self._rows[-1][1]) if self._rows else 0.0
-        self._began = time.monotonic() - spent
         if not self._rows and trainer.is_global_zero:
             for x, qualities in trainer.val_dataloaders or []:
                 self.add(stage, operating_points(stage.released(), x, qualities))
@@ -96,7 +92,7 @@ class Curve(Callback):
 
     def add(self, stage: FidelityStage, points: Sequence[Point]) -> None:
         """Write points of the step at which training stands."""
-        at = (str(stage.done), f"{time.monotonic() - self._began:.1f}")
+        at = (str(stage.done), f"{stage.seconds():.1f}")
         self._rows += [(*at, *(f"{value:.6g}" for value in astuple(point))) for point in points]
         lines = [",".join(row) for row in (self.HEAD, *self._rows)]
         write_whole(self.path, "\n".join(lines) + "\n")

@@ -113,6 +113,7 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     network = _network(values)
     fields = card_fields(values["name"], values["card"])
     start = _weights_at(str(values["init"])) if values["init"] else None
+    renewed = _yes_or_no("renew", values["renew"])
     if values["trainer"]["threads"]:
         torch.set_num_threads(values["trainer"]["threads"])
     random.seed(values["seed"])
@@ -123,6 +124,11 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     _choose_encoder(model, fields["encoder"])
     _search(model, values, fields["encoder"])
     _freeze_all_but(model, values["optim"]["only"])
+    if renewed and (start is None or not model.renews):
+        raise UsageError(
+            "renew=true needs init= and a network that can do it: bmshj2018-hyperprior with "
+            "model.outer=trained"
+        )
     folder = Path(values["out"]) / values["name"]
     folder.mkdir(parents=True, exist_ok=True)
     photos, kept = read_photos(values)
@@ -169,6 +175,8 @@ def train(values: dict[str, Any], *, card: bool = False, callbacks: Sequence[Any
     stage.shelf = data.shelf(device)
     if start is not None:
         _load(start, model)
+        if renewed:
+            model.renew(data.sample(32))
     else:
         model.fit_start(data.sample(32))
     stage.average.network.load_state_dict(model.state_dict())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from bench.adapters.make import make_codec
 from bench.cards import CodecCard, read_card
 from bench.errors import UsageError
 from bench.image import read_image
+from bench.models.checkpoint import read_state
 from bench.training.run import settings, train
 
 pytestmark = [
@@ -75,6 +77,36 @@ def test_a_baseline_becomes_a_codec_of_all_rates_and_training_goes_on_from_it(
     again = train(settings(_small(which, photos, tmp_path, *more)), card=True)
     assert again.weights.read_bytes() != made.weights.read_bytes()
     assert read_card(CodecCard, again.card).options["arguments"] == {"width": 64, "latents": 48}
+
+
+def test_trained_weights_are_renewed_and_trained_on(photos, tmp_path):
+    made = train(settings(_small("bmshj2018-hyperprior", photos, tmp_path)), card=True)
+    more = ["name=bent", f"init={made.weights}", "renew=true", "optim.lr=1e-9"]
+    bent = train(settings(_small("bmshj2018-hyperprior", photos, tmp_path, *more)), card=True)
+    gammas = [read_state(one.weights)["g_s.5.gamma"].float() for one in (made, bent)]
+    assert gammas[0].max() < 1 < gammas[1].max()
+    with (tmp_path / "bent" / "curve.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    with (tmp_path / "tiny" / "curve.csv").open(newline="") as file:
+        last = [row for row in csv.DictReader(file) if row["quality"] == first["quality"]][-1]
+    assert float(first["psnr"]) == pytest.approx(float(last["psnr"]), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("which", "more"),
+    [
+        ("bmshj2018-hyperprior", ["renew=true"]),
+        ("bmshj2018-hyperprior", ["renew=yes"]),
+        ("bmshj2018-hyperprior", ["renew=true", "init=hybrid", "model.outer=fixed"]),
+        ("cheng2020-anchor", ["renew=true", "init=hybrid"]),
+    ],
+)
+def test_what_can_not_be_renewed_is_refused_before_anything_is_written(
+    which, more, photos, tmp_path
+):
+    with pytest.raises(UsageError, match="renew"):
+        train(settings(_small(which, photos, tmp_path, *more)))
+    assert not list(tmp_path.iterdir())
 
 
 def test_crops_that_the_network_can_not_take_are_refused(photos, tmp_path):

@@ -329,6 +329,19 @@ def test_the_learning_rate_goes_on_falling_where_a_stopped_training_stood(photos
     assert second.seen[-1] <= second.seen[1] < 0.6e-3
 
 
+def test_the_curves_clock_goes_on_where_the_checkpoint_stood(photos, tmp_path):
+    """Not where the last validation was."""
+    train(settings(_small(photos, tmp_path)))
+    checkpoint = tmp_path / "tiny" / "last.ckpt"
+    state = torch.load(checkpoint, weights_only=True)
+    state["seconds"] += 1000
+    torch.save(state, checkpoint)
+    train(settings([*_small(photos, tmp_path), "trainer.max_steps=8"]))
+    rows = [line.split(",") for line in (tmp_path / "tiny" / "curve.csv").read_text().split()[1:]]
+    seconds = {int(step): float(seconds) for step, seconds, *_ in rows}
+    assert seconds[0] < seconds[6] < 1000 < seconds[8] < 1600
+
+
 def test_mixed_precision_and_crops_cut_on_the_device_train_a_codec(photos, tmp_path):
     mixed = [*_small(photos, tmp_path), "data.valid=0", "trainer.max_steps=2",
              "trainer.precision=bf16-mixed", "data.memory=device"]  # fmt: skip

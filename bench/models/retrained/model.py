@@ -235,6 +235,20 @@ class RetrainedHyperprior(Retrained, ScaleHyperprior):
 
             start_hyperprior(self, images)
 
+    @property
+    def renews(self) -> bool:
+        """See :class:`Trainable`; outer stages that stay as they are can't."""
+        return self.config.outer == "trained"
+
+    @torch.no_grad()
+    def renew(self, images: Tensor) -> None:
+        """See :class:`Trainable` and :mod:`bench.models.retrained.bend`."""
+        from bench.models.retrained.bend import renew_hyperprior
+
+        if not self.renews:
+            return super().renew(images)
+        renew_hyperprior(self, images)
+
     def entropy(self, v: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
         """See :class:`Retrained`."""
         z_hat, side_bits = self._side(self.hyper_analysis(v), noise)
