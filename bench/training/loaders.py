@@ -40,7 +40,9 @@ class Loaders:
                 f"data.memory: {', '.join(get_args(Memory))} was expected, got {self.memory!r}"
             )
         self.batch, self.valid_size, self.kept = part["batch"], part["valid_size"], kept
-        total = values["trainer"]["max_steps"] * self.batch * processes
+        #: Crops of a step, of all processes.
+        self.crops_a_step = self.batch * processes
+        total = values["trainer"]["max_steps"] * self.crops_a_step
         self.crops = Crops(photos, _crop_settings(values), values["seed"], total)
 
     def sample(self, count: int) -> torch.Tensor:

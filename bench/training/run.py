@@ -380,7 +380,7 @@ def _release(
     steps = int(stage.average.updates)
     size = data.crops.settings.size
     note = (
-        f"Trained by bench train: {steps} steps of {data.batch} crops of {size}×{size} from "
+        f"Trained by bench train: {steps} steps of {data.crops_a_step} crops of {size}×{size} from "
         f"{len(data.crops.photos)} photos, seed {values['seed']}."
     )
     fitting = torch.split(data.sample(FITTED_ON), 1)

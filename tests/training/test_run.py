@@ -426,9 +426,11 @@ def test_after_a_kill_training_ends_where_it_would_have_ended(photos, tmp_path):
 def test_two_processes_learn_what_one_with_the_doubled_batch_learns(photos, tmp_path):
     alone = _small(photos, tmp_path / "one", "trainer.max_steps=5", "data.batch=4", "data.valid=0")
     both = _small(photos, tmp_path / "two", "trainer.max_steps=5", "data.batch=2", "data.valid=0",
-                  "trainer.devices=2", "trainer.strategy=ddp")  # fmt: skip
+                  "trainer.devices=2", "trainer.strategy=ddp", "--card")  # fmt: skip
     for arguments in (alone, both):
         subprocess.run(_command(*arguments), check=True)
     first, second = _weights(tmp_path / "one"), _weights(tmp_path / "two")
     for name, value in first.items():
         assert torch.allclose(value, second[name], rtol=0, atol=1e-5), name
+    card = read_card(CodecCard, tmp_path / "two" / "tiny" / "tiny.yaml")
+    assert "5 steps of 4 crops" in card.description
