@@ -7,7 +7,7 @@ import torch
 from small_baselines import SMALL, started
 
 from bench.errors import CodecError
-from bench.models.retrained.bend import KEPT_ANALYSIS, KEPT_SYNTHESIS, OF, bend, gather, stage_of
+from bench.models.retrained.bend import KEPT, OF, Moments, bend, gather, stage_of
 from bench.models.retrained.cheng import RetrainedCheng
 from bench.models.retrained.model import RetrainedHyperprior
 from bench.training.losses import RateDistortion
@@ -20,14 +20,15 @@ def model(photos):
     return started(RetrainedHyperprior, photos).eval()
 
 
-def _seen(layers, x, at):
+def _seen(model, name, x):
+    layers, at = getattr(model, name[:3]), int(name[4:])
     before = layers[:at](x)
     return before, layers[at](before)
 
 
-def _bent(layers, x, at, channels):
+def _bent(pair, channels):
     """By how much GDN changes with the picture: 5 to 95 % of the logarithm, mean of channels."""
-    before, behind = (part[:, channels] for part in _seen(layers, x, at))
+    before, behind = (part[:, channels] for part in pair)
     ratio = (behind / before).abs().log().transpose(0, 1).flatten(1)
     low, high = torch.quantile(ratio, torch.tensor([0.05, 0.95]), dim=1)
     return float((high - low).mean())
@@ -38,14 +39,14 @@ def test_few_channels_pass_on_all_that_the_next_layer_hears(model, photos):
     """At the start the first stage has twelve coefficients, whatever the number of channels."""
     # Features that hear all channels begin behind them.
     model.g_a[2].weight[48:] = 0
-    stage = stage_of(model.g_a, 1)
+    stage = stage_of(model, "g_a.1")
     expected = model.g_a(photos)
-    loud = gather(stage, *_seen(model.g_a, photos, 1), 20)
+    loud = gather(stage, Moments.of(*_seen(model, "g_a.1", photos)), 20)
     assert len(loud) == 12
     bend(stage, loud)
     changed = (model.g_a(photos) - expected).square().mean((0, 2, 3)) / expected.var((0, 2, 3))
     assert changed.max() < 1e-5
-    before, _ = _seen(model.g_a, photos, 1)
+    before, _ = _seen(model, "g_a.1", photos)
     # As loud as it says, and not correlated.
     flat = before[:, :12].double().transpose(0, 1).flatten(1)
     moments = flat @ flat.T / flat.shape[1]
@@ -61,20 +62,16 @@ def test_a_renewed_network_does_what_it_did_and_bends(model, photos):
     model.renew(photos)
     now = (model(photos, quality).x_hat - photos).square().mean()
     assert 0 < float(now) < 1.2 * float(was)
-    x = photos
-    for layers, places, kept in (
-        (model.g_a, (1, 3), KEPT_ANALYSIS),
-        (model.g_s, (5, 3), KEPT_SYNTHESIS),
-    ):
-        for at, most in zip(places, kept, strict=True):
-            # No one hears the features yet.
-            heard = stage_of(layers, at).after.flatten(1).any(1)
-            count = int(heard.sum())
-            assert heard[:count].all()
-            assert count <= round(most / OF * WIDTH)
-            assert _bent(layers, x, at, slice(count)) < 0.01
-            assert _bent(layers, x, at, slice(count, None)) > 0.5
-        x = torch.round(model.g_a(photos))
+    latent = torch.round(model.g_a(photos))
+    for name, most in KEPT.items():
+        # No one hears the features yet.
+        heard = stage_of(model, name).after.flatten(1).any(1)
+        count = int(heard.sum())
+        assert heard[:count].all()
+        assert count <= round(most / OF * WIDTH)
+        pair = _seen(model, name, photos if name.startswith("g_a") else latent)
+        assert _bent(pair, slice(count)) < 0.01
+        assert _bent(pair, slice(count, None)) > 0.5
 
 
 def test_the_features_are_heard_from_the_first_step_on(model, photos):
@@ -94,6 +91,12 @@ def test_what_bends_already_is_left_as_it_is(model, photos):
     with pytest.raises(CodecError, match="bends already"):
         model.renew(photos)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_weights_that_pass_nothing_on_are_refused(model, photos):
+    torch.nn.init.zeros_(model.g_a[2].weight)
+    with pytest.raises(CodecError, match="hears 0 channels"):
+        model.renew(photos)
 
 
 def test_what_can_not_be_renewed_says_so(photos):
